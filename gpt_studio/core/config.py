@@ -1,0 +1,315 @@
+"""What a person wants: the model, the data, the training plan and the sampling of one run.
+
+Half-typed configs may exist; `problems()` explains them field by field. Choices are stored by name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from gpt_studio.core.errors import StudioError
+from gpt_studio.core.settings import Choice, Fix, Problem, Value, setting, settings_of, value_problem
+
+VERSION = 1
+
+
+def _powers(low: int, high: int) -> tuple[float, ...]:
+    return tuple(2**k for k in range(low.bit_length() - 1, high.bit_length()))
+
+
+def _one_two_five(low: int, high: int) -> tuple[float, ...]:
+    """1, 2, 5, 10, 20, 50 … between two bounds."""
+    values = (digit * 10**k for k in range(10) for digit in (1, 2, 5))
+    return tuple(value for value in values if low <= value <= high)
+
+
+@dataclass(frozen=True)
+class Section:
+    """What every part of a run's config can do: be changed, be checked, become plain data and back."""
+
+    def changed(self, **changes: Any) -> Self:
+        return dataclasses.replace(self, **changes)
+
+    def problems(self) -> dict[str, Problem]:
+        """Every field whose value cannot be used, by name."""
+        found = {
+            name: value_problem(described, getattr(self, name))
+            for name, described in settings_of(type(self)).items()
+        }
+        return {name: problem for name, problem in found.items() if problem}
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Build from plain data; fields a file does not know keep their defaults.
+
+        Raises:
+            StudioError: a known field has a value of the wrong kind or out of range.
+        """
+        known = {f.name for f in dataclasses.fields(cls)}
+        values = {name: _plain(value) for name, value in data.items() if name in known}
+        config = cls(**values)
+        for problem in config.problems().values():
+            raise StudioError(f"The settings cannot be used: {problem.text}")
+        return config
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class GPTConfig(Section):
+    """The shape of a GPT. With no argument: GPT-2 small, 124 439 808 parameters."""
+
+    num_layers: int = setting(
+        12, "Layers", low=1, high=96, stops=(1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 30, 36, 48, 64, 96),
+        help="How many transformer blocks the text passes through, one after the other.",
+        cost="Each layer adds the same parameters, memory and time.",
+    )  # fmt: skip
+    heads: int = setting(
+        12, "Heads", low=1, high=128, stops=(1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 25, 32, 48, 64, 96, 128),
+        help="Each head looks back at the text in its own way; together they share the embedding.",
+        cost="More heads cost almost nothing, but each becomes narrower.",
+    )  # fmt: skip
+    embed_size: int = setting(
+        768, "Embedding", low=1, high=16384,
+        stops=(32, 48, 64, 96, 128, 192, 256, 320, 384, 512, 640, 768, 1024, 1280, 1600, 2048, 3072, 4096),
+        help="How many numbers describe each token inside the model.",
+        cost="Twice as wide is about four times the parameters and time per layer.",
+    )  # fmt: skip
+    forward_expansion: int = setting(
+        4, "Feed-forward", low=1, high=16, prefix="× ", stops=(1, 2, 3, 4, 5, 6, 8),
+        help="How much wider than the embedding the hidden layer of each block is.",
+        cost="At × 4 it holds two thirds of a block's parameters.",
+    )  # fmt: skip
+    max_length: int = setting(
+        1024, "Context", low=2, high=131072, stops=_powers(16, 8192),
+        help="How many tokens the model can look back on, and how long the training texts are.",
+        cost="Memory grows with it, attention with its square.",
+    )  # fmt: skip
+    dropout: float = setting(
+        0.0, "Dropout", low=0.0, high=0.9, decimals=2, stops=tuple(k / 20 for k in range(11)),
+        help="The share of values dropped at random while training; helps when there is little text.",
+        cost="Learning takes longer; masks take a little memory.",
+    )  # fmt: skip
+    vocab_size: int = setting(
+        50257, "Vocabulary", low=2, high=1_000_000, shown=False,
+        help="How many different tokens there are. It follows the tokenizer chosen on the Data page.",
+        cost="Each token adds a row to the embedding and to the logits.",
+    )  # fmt: skip
+    gradient_checkpointing: bool = setting(
+        False, "Gradient checkpointing",
+        help="Keep only each block's input and compute the rest again on the way back.",
+        cost="Far less activation memory for about a third more time.",
+    )  # fmt: skip
+    tie_embeddings: bool = setting(
+        True, "Tied embeddings",
+        help="Use one table both to read tokens and to predict them, as GPT-2 does.",
+        cost="Untied adds vocabulary × embedding parameters.",
+    )  # fmt: skip
+    bias: bool = setting(
+        True, "Bias terms",
+        help="Give linear layers and layer norms an offset, as GPT-2 does.",
+        cost="Almost nothing either way.",
+    )  # fmt: skip
+
+    def problems(self) -> dict[str, Problem]:
+        found = super().problems()
+        if not found.keys() & {"embed_size", "heads"} and self.embed_size % self.heads:
+            found["embed_size"] = self._indivisible()
+        return found
+
+    def _indivisible(self) -> Problem:
+        below = self.embed_size // self.heads * self.heads
+        high = settings_of(GPTConfig)["embed_size"].high or 0
+        sizes = [size for size in (below, below + self.heads) if 0 < size <= high]
+        fixes = tuple(Fix(f"Use {size}", {"embed_size": size}) for size in sizes)
+        text = f"Embedding size {self.embed_size} is not divisible by {self.heads} heads."
+        return Problem(f"{text} Nearest sizes that work:", fixes)
+
+    def nearest_valid(self) -> GPTConfig:
+        """This config with the first fix of every problem applied; itself when it has none."""
+        config = self
+        for _ in range(len(settings_of(GPTConfig)) + 1):
+            problems = config.problems()
+            if not problems:
+                break
+            problem = next(iter(problems.values()))
+            config = config.changed(**problem.fixes[0].changes)
+        return config
+
+
+TOKENIZERS = (Choice("bytes", "Bytes"), Choice("gpt2", "GPT-2 BPE"))
+VOCAB_SIZES = {"bytes": 257, "gpt2": 50257}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig(Section):
+    """Which texts are learned and how they become tokens. Corpora are built-in names or paths."""
+
+    corpora: tuple[str, ...] = setting(
+        ("python-reference",), "Corpora", shown=False, help="The texts the model learns from.",
+    )  # fmt: skip
+    tokenizer: str = setting(
+        "bytes", "Tokenizer", choices=TOKENIZERS, shown=False, help="How text becomes numbers.",
+    )  # fmt: skip
+    validation: float = setting(
+        0.1, "Held out", low=0.0, high=0.5, decimals=2, shown=False,
+        help="The share of documents never trained on, to see whether the model learns or memorizes.",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(Section):
+    """The plan of a training run."""
+
+    steps: int = setting(
+        1000, "Steps", low=1, high=10_000_000, stops=_one_two_five(10, 1_000_000),
+        help="How many times the weights are improved.", cost="Time grows with it, memory does not.",
+    )  # fmt: skip
+    batch_size: int = setting(
+        16, "Batch size", low=1, high=4096, stops=_powers(1, 512),
+        help="How many texts are looked at together.", cost="Activation memory grows with it.",
+    )  # fmt: skip
+    accumulation: int = setting(
+        1, "Accumulation", low=1, high=1024, prefix="× ", stops=_powers(1, 64),
+        help="Batches added up before the weights change: a larger batch without more memory.",
+        cost="A step takes this many times longer.",
+    )  # fmt: skip
+    learning_rate: float = setting(
+        1e-3, "Learning rate", low=1e-8, high=1.0, scientific=True,
+        stops=tuple(digit * 10.0**k for k in range(-6, 0) for digit in (1, 2, 3, 6)),
+        help="How far the weights move at each step. Too high diverges, too low crawls.",
+    )  # fmt: skip
+    warmup: int = setting(
+        100, "Warm-up", low=0, high=1_000_000, stops=(0, *_one_two_five(10, 10_000)),
+        help="Steps over which the learning rate rises from zero.",
+    )  # fmt: skip
+    weight_decay: float = setting(
+        0.1, "Weight decay", low=0.0, high=10.0, decimals=2, stops=(0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5),
+        help="Pulls the matrices gently towards zero, against memorizing.",
+    )  # fmt: skip
+    gradient_clip: float = setting(
+        1.0, "Gradient clip", low=0.0, high=1000.0, decimals=2, optional=True,
+        stops=(0, 0.1, 0.25, 0.5, 1, 2, 5),
+        help="Shortens gradients longer than this, so that one odd batch does no harm. 0 is off.",
+    )  # fmt: skip
+    schedule: str = setting(
+        "cosine", "Schedule",
+        choices=(Choice("cosine", "Cosine"), Choice("linear", "Linear"), Choice("constant", "Flat")),
+        help="How the learning rate falls after the warm-up.",
+    )  # fmt: skip
+    precision: str = setting(
+        "fp32", "Precision", choices=(Choice("fp32", "fp32"), Choice("bf16", "bf16")),
+        help="bf16 halves activation memory and is faster where the device has it; weights stay fp32.",
+    )  # fmt: skip
+    evaluate_every: int = setting(
+        100, "Validate every", low=1, high=1_000_000, stops=_one_two_five(10, 10_000),
+        help="Steps between two looks at the texts held out.",
+    )  # fmt: skip
+    sample_every: int = setting(
+        100, "Sample every", low=0, high=1_000_000, stops=(0, *_one_two_five(10, 10_000)), optional=True,
+        help="Steps between two samples while learning. 0 is off.",
+    )  # fmt: skip
+    sample_prompt: str = setting(
+        "The ", "Sample prompt", help="The text each sample while learning begins with.",
+    )  # fmt: skip
+    seed: int = setting(
+        1337, "Seed", low=0, high=2**31 - 1,
+        help="The same seed gives the same weights at the start and the same order of texts.",
+    )  # fmt: skip
+
+    @property
+    def effective_batch(self) -> int:
+        """Texts per step."""
+        return self.batch_size * self.accumulation
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleConfig(Section):
+    """How the next token is drawn from the model's probabilities."""
+
+    temperature: float = setting(
+        0.8, "Temperature", low=0.0, high=5.0, decimals=2, stops=tuple(k / 20 for k in range(31)),
+        help="Below 1 plays safe, above 1 takes risks. 0 always takes the likeliest token.",
+    )  # fmt: skip
+    top_k: int = setting(
+        50, "Top-k", low=0, high=1_000_000, stops=(0, 1, 2, 3, 5, 10, 20, 30, 40, 50, 75, 100, 150, 200),
+        optional=True, help="Draw only from this many likeliest tokens. 0 is off.",
+    )  # fmt: skip
+    top_p: float = setting(
+        0.95, "Top-p", low=0.01, high=1.0, decimals=2, stops=tuple(k / 20 for k in range(1, 21)),
+        help="Draw only from the likeliest tokens that together reach this probability. 1 is off.",
+    )  # fmt: skip
+    repetition: float = setting(
+        1.0, "Repetition", low=0.5, high=2.0, decimals=2, stops=tuple(k / 20 for k in range(16, 31)),
+        help="Above 1 makes tokens already in the text less likely.",
+    )  # fmt: skip
+    max_tokens: int = setting(
+        256, "Max tokens", low=1, high=100_000, stops=(16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024),
+        help="The longest answer.",
+    )  # fmt: skip
+    fixed_seed: bool = setting(
+        False, "Fixed seed", shown=False, help="Draw the same answer to the same prompt every time.",
+    )  # fmt: skip
+    seed: int = setting(1337, "Seed", low=0, high=2**31 - 1, shown=False, help="Which fixed draw.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything a run needs; what a checkpoint stores and the form edits."""
+
+    model: GPTConfig = field(default_factory=GPTConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    sample: SampleConfig = field(default_factory=SampleConfig)
+
+    def changed(self, section: str, changes: Mapping[str, Value]) -> RunConfig:
+        """A copy with some fields of one section replaced. The vocabulary follows the tokenizer."""
+        config = dataclasses.replace(self, **{section: getattr(self, section).changed(**changes)})
+        if section == "data" and "tokenizer" in changes:
+            size = VOCAB_SIZES[config.data.tokenizer]
+            config = dataclasses.replace(config, model=config.model.changed(vocab_size=size))
+        return config
+
+    def problems(self) -> dict[str, Problem]:
+        """Every unusable value, under "section.field"."""
+        return {
+            f"{section}.{name}": problem
+            for section in SECTIONS
+            for name, problem in getattr(self, section).problems().items()
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"version": VERSION, **{name: getattr(self, name).to_dict() for name in SECTIONS}}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> RunConfig:
+        """Build from `to_dict()`'s plain data.
+
+        Raises:
+            StudioError: it is not a config, a newer version wrote it, or a value cannot be used.
+        """
+        version = data.get("version")
+        if not isinstance(version, int) or not all(isinstance(data.get(name), dict) for name in SECTIONS):
+            raise StudioError("The settings in this file cannot be read.")
+        if version > VERSION:
+            raise StudioError(
+                "A newer GPT Studio wrote this file.", tries="Update GPT Studio, then open the file again."
+            )
+        sections: dict[str, Any] = {name: kind.from_dict(data[name]) for name, kind in SECTIONS.items()}
+        return cls(**sections)
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "model": GPTConfig,
+    "data": DataConfig,
+    "train": TrainConfig,
+    "sample": SampleConfig,
+}

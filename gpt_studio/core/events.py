@@ -1,0 +1,329 @@
+"""Wishes going down (requests) and facts coming up (events): small frozen values, nothing else crosses.
+
+No tensor, exception, widget or open file ever does. A request's `kind` names the job it starts; the
+runner's own events (Started, Finished, Stopped, Failed, Paused, Resumed) repeat it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from gpt_studio.core.config import DataConfig, RunConfig, SampleConfig
+from gpt_studio.core.metrics import History, Sample
+
+# ---------------------------------------------------------------- requests
+
+
+@dataclass(frozen=True)
+class Request:
+    """A wish that starts a job of its kind; a running job of the same kind is stopped first."""
+
+    kind: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class Prepare(Request):
+    """Read the corpora, make tokens of them and report on them."""
+
+    kind = "data"
+    data: DataConfig
+
+
+@dataclass(frozen=True)
+class Train(Request):
+    """Build a model and train it, or go on with the one there is."""
+
+    kind = "train"
+    config: RunConfig
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class Generate(Request):
+    """Continue a prompt until `stop` (a text, "" for none), an end of text, or the longest length."""
+
+    kind = "chat"
+    prompt: str
+    sample: SampleConfig
+    stop: str = ""
+    turn: int = 0  # repeated by every token, so a late one finds no wrong message
+
+
+@dataclass(frozen=True)
+class Save(Request):
+    """Write the model to a checkpoint file."""
+
+    kind = "file"
+    path: str
+
+
+@dataclass(frozen=True)
+class Open(Request):
+    """Replace the model by the one in a checkpoint file."""
+
+    kind = "file"
+    path: str
+
+
+@dataclass(frozen=True)
+class New(Request):
+    """Forget the model."""
+
+    kind = "file"
+
+
+@dataclass(frozen=True)
+class UseDevice(Request):
+    """Move to another device, the model too."""
+
+    kind = "file"
+    device: str
+
+
+# ---------------------------------------------------------------- orders to the runner
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Do not advance this kind of job until it is resumed."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Advance a paused job again."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End this kind of job where it stands."""
+
+    kind: str
+
+
+Order = Pause | Resume | Stop
+
+
+# ---------------------------------------------------------------- events
+
+
+@dataclass(frozen=True)
+class Event:
+    """A fact."""
+
+
+@dataclass(frozen=True)
+class JobEvent(Event):
+    """What became of a job; the runner says it."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Started(JobEvent):
+    """A job began."""
+
+
+@dataclass(frozen=True)
+class Finished(JobEvent):
+    """A job came to its natural end."""
+
+
+@dataclass(frozen=True)
+class Stopped(JobEvent):
+    """A job was ended early, as asked."""
+
+
+@dataclass(frozen=True)
+class Paused(JobEvent):
+    """A job rests until it is resumed."""
+
+
+@dataclass(frozen=True)
+class Resumed(JobEvent):
+    """A paused job goes on."""
+
+
+@dataclass(frozen=True)
+class Failed(JobEvent):
+    """A job ended in an error. `detail` is empty for a person's error and a traceback for ours."""
+
+    what: str
+    kept: str = ""
+    tries: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Device:
+    """A place to compute: "cpu" or "cuda:0", what it is, and its memory in bytes."""
+
+    name: str
+    label: str
+    capacity: int
+    bf16: bool = False
+
+
+@dataclass(frozen=True)
+class Ready(Event):
+    """The engine is awake: the devices there are and the one in use."""
+
+    devices: tuple[Device, ...]
+    device: str
+
+
+@dataclass(frozen=True)
+class DeviceUsed(Event):
+    """Another device is in use now."""
+
+    device: str
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """How far a job is: `done` of `total` (0: unknown), and what it is doing."""
+
+    kind: str
+    text: str
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """One chosen corpus after reading: sizes in bytes, documents and tokens."""
+
+    name: str
+    label: str
+    size: int
+    documents: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class PreviewToken:
+    """A token of the preview: its text, id, raw bytes, and how often the whole corpus holds it."""
+
+    text: str
+    id: int
+    raw: bytes
+    count: int
+    rank: int
+
+
+@dataclass(frozen=True)
+class DataReport(Event):
+    """What the chosen corpora came to with the chosen tokenizer."""
+
+    data: DataConfig
+    corpora: tuple[Corpus, ...]
+    vocab_size: int
+    vocab_used: int  # different tokens that occur
+    characters: int
+    size: int  # bytes of UTF-8
+    train_tokens: int
+    validation_tokens: int
+    documents: int
+    validation_documents: int
+    token_lengths: tuple[float, ...]  # share of tokens with 1, 2, 3 … characters, the last one and longer
+    preview: tuple[PreviewToken, ...]
+    preview_title: str
+    seconds: float
+
+    @property
+    def tokens(self) -> int:
+        return self.train_tokens + self.validation_tokens
+
+
+@dataclass(frozen=True)
+class Built(Event):
+    """There is a model now, with this many parameters, at this step, made from this config."""
+
+    config: RunConfig
+    parameters: int
+    device: str
+    step: int
+
+
+@dataclass(frozen=True)
+class Step(Event):
+    """One training step is done; `values` has every metric of core.metrics."""
+
+    step: int
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Evaluated(Event):
+    """The mean loss on held-out text, in nats per token."""
+
+    step: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Sampled(Event):
+    """A text written while learning."""
+
+    sample: Sample
+
+
+@dataclass(frozen=True)
+class MemoryMeasured(Event):
+    """The most memory training has taken so far, in bytes, as the device reports it."""
+
+    peak: int
+
+
+@dataclass(frozen=True)
+class Token(Event):
+    """One generated token: its text (empty while a character is incomplete), probability and rank.
+
+    `alternatives` are the likeliest tokens at this place with their probabilities, likeliest first.
+    """
+
+    turn: int
+    text: str
+    id: int
+    p: float
+    rank: int
+    alternatives: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Generated(Event):
+    """A generation came to its end: tokens, seconds, and why ("length", "stop", "end of text")."""
+
+    turn: int
+    tokens: int
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Saved(Event):
+    """A checkpoint was written: where, how many bytes, and at which step."""
+
+    path: str
+    size: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Opened(Event):
+    """A checkpoint was opened; its curves so far come with it. `Built` follows."""
+
+    path: str
+    config: RunConfig
+    step: int
+    history: History
+
+
+@dataclass(frozen=True)
+class Forgotten(Event):
+    """There is no model any more."""

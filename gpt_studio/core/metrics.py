@@ -1,0 +1,71 @@
+"""What is measured while training: name, unit, the chart it belongs to; and the record of a run."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of every training step."""
+
+    name: str
+    label: str
+    unit: str
+    chart: str
+
+
+METRICS = (
+    Metric("loss", "Train loss", "nats", "loss"),
+    Metric("learning_rate", "Learning rate", "", "learning_rate"),
+    Metric("gradient_norm", "Gradient norm", "", "gradient_norm"),
+    Metric("tokens_per_second", "Throughput", "tokens/s", "throughput"),
+    Metric("tokens", "Tokens seen", "tokens", ""),
+    Metric("seconds", "Training time", "s", ""),
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A text the model wrote while it was learning."""
+
+    step: int
+    prompt: str
+    text: str
+
+
+class History:
+    """The curves of one run: a row a step, and the validation losses and samples between them."""
+
+    def __init__(self) -> None:
+        self.steps = array("q")
+        self.columns = {metric.name: array("d") for metric in METRICS}
+        self.validation_steps = array("q")
+        self.validation_losses = array("d")
+        self.samples: list[Sample] = []
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def add_step(self, step: int, values: Mapping[str, float]) -> None:
+        self.steps.append(step)
+        for name, column in self.columns.items():
+            column.append(values[name])
+
+    def add_validation(self, step: int, loss: float) -> None:
+        self.validation_steps.append(step)
+        self.validation_losses.append(loss)
+
+    def row(self, index: int) -> dict[str, float]:
+        """The metrics of the index-th recorded step."""
+        return {name: column[index] for name, column in self.columns.items()}
+
+    @property
+    def best_validation(self) -> tuple[int, float] | None:
+        """Step and loss of the lowest validation loss so far."""
+        if not self.validation_losses:
+            return None
+        best = min(range(len(self.validation_losses)), key=self.validation_losses.__getitem__)
+        return self.validation_steps[best], self.validation_losses[best]
