@@ -1,0 +1,1 @@
+"""What shows and asks: Qt, and never torch."""
