@@ -1,0 +1,108 @@
+"""What the window knows at one moment: a frozen value, and everything derived from it.
+
+Panels draw from it and hold no flags of their own, so that nothing drifts apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from gpt_studio.core.config import RunConfig
+from gpt_studio.core.events import Built, DataReport, Device, Progress
+from gpt_studio.core.presets import first_config
+from gpt_studio.core.settings import Fix, Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """The run being edited, the model there is, and the jobs under way."""
+
+    config: RunConfig = field(default_factory=first_config)
+    devices: tuple[Device, ...] = ()
+    device_name: str = ""
+    running: frozenset[str] = frozenset()
+    paused: frozenset[str] = frozenset()
+    progress: Mapping[str, Progress] = field(default_factory=dict)
+    report: DataReport | None = None
+    model: Built | None = None
+    step: int = 0
+    seconds_per_step: float = 0.0  # 0 until measured
+    peak: int = 0  # bytes measured while training, 0 until measured
+    path: str = ""  # the checkpoint last saved or opened
+    saved_step: int = -1  # the step the file at `path` holds
+    stopped_by: str = ""  # why training ended, for the status bar: "", "finished", "stopped", "failed"
+
+    @property
+    def awake(self) -> bool:
+        """The engine is loaded."""
+        return bool(self.devices)
+
+    @property
+    def device(self) -> Device | None:
+        return next((device for device in self.devices if device.name == self.device_name), None)
+
+    @cached_property
+    def problems(self) -> dict[str, Problem]:
+        """Settings that cannot be used, under "section.field"."""
+        found = self.config.problems()
+        if self.device and not self.device.bf16 and self.config.train.precision == "bf16":
+            found.setdefault("train.precision", _no_bf16(self.device))
+        return found
+
+    @property
+    def training(self) -> bool:
+        """A training job exists, advancing or paused."""
+        return "train" in self.running
+
+    @property
+    def training_paused(self) -> bool:
+        return "train" in self.paused
+
+    @property
+    def generating(self) -> bool:
+        return "chat" in self.running
+
+    @property
+    def name(self) -> str:
+        """What the top bar calls this run."""
+        return Path(self.path).stem if self.path else "Untitled run"
+
+    @property
+    def unsaved(self) -> bool:
+        """The model has learned something that no file holds."""
+        return self.model is not None and self.step > 0 and self.step != self.saved_step
+
+    @property
+    def resumable(self) -> bool:
+        """Train would go on with the model there is: same shape and tokenizer, steps left."""
+        return (
+            self.model is not None
+            and not self.training
+            and self.step > 0
+            and self.model.config.model == self.config.model
+            and self.model.config.data.tokenizer == self.config.data.tokenizer
+            and self.step < self.config.train.steps
+        )
+
+    @property
+    def primary(self) -> str:
+        """What the run button does now: "train", "pause" or "resume"."""
+        if self.training:
+            return "resume" if self.training_paused else "pause"
+        return "resume" if self.resumable else "train"
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Predicted time to the last step, once a step has been measured."""
+        if not self.seconds_per_step or not self.training:
+            return None
+        return (self.config.train.steps - self.step) * self.seconds_per_step
+
+
+def _no_bf16(device: Device) -> Problem:
+    return Problem(
+        f"{device.label} does not compute in bf16. Use fp32 there.", (Fix("Use fp32", {"precision": "fp32"}),)
+    )
