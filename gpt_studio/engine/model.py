@@ -77,8 +77,8 @@ class TransformerBlock(nn.Module):
     def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
         """(B, T, D) -> (B, T, D)"""
         x = x + self.dropout(self.attention(self.attention_norm(x), cache))
-        x = x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
-        return x
+        out: Tensor = x + self.dropout(self.feed_forward(self.feed_forward_norm(x)))
+        return out
 
 
 class GPT(nn.Module):
