@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from gpt_studio.core.config import DataConfig, RunConfig, SampleConfig
+from gpt_studio.core.errors import Remedy
 from gpt_studio.core.metrics import History, Sample
 
 # ---------------------------------------------------------------- requests
@@ -157,6 +158,7 @@ class Failed(JobEvent):
     kept: str = ""
     tries: str = ""
     detail: str = ""
+    remedies: tuple[Remedy, ...] = ()
 
 
 @dataclass(frozen=True)

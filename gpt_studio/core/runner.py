@@ -155,6 +155,6 @@ class Runner:
 def failure(kind: str, error: Exception) -> Failed:
     """An exception as text: a kept traceback keeps its tensors, and their memory never returns."""
     if isinstance(error, StudioError):
-        return Failed(kind, error.what, error.kept, error.tries)
+        return Failed(kind, error.what, error.kept, error.tries, remedies=error.remedies)
     name = type(error).__name__
     return Failed(kind, f"{name}: {error}", detail="".join(traceback.format_exception(error)))

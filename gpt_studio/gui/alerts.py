@@ -1,0 +1,185 @@
+"""Show a failure, once, where it belongs: what happened, what was kept, what to try."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QRectF, Qt, Signal
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+
+from gpt_studio.core.errors import Remedy
+from gpt_studio.core.events import Failed
+from gpt_studio.gui.buttons import Button, ToolButton, half_pixel
+from gpt_studio.gui.theme import color, follow, font, look, paint_icon
+
+OUR_FAULT = "Something in GPT Studio went wrong"
+
+
+class Banner(QWidget):
+    """A non-blocking notice above the page.
+
+    Signals:
+        remedy_chosen: one of the failure's remedies was clicked (Remedy).
+        shown_changed: it appeared or went away.
+    """
+
+    remedy_chosen = Signal(object)
+    shown_changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._title, self._kept, self._tries = _wrapping(self), _wrapping(self), _wrapping(self)
+        self._kept_label, self._tries_label = QLabel("Kept", self), QLabel("Try", self)
+        self._actions = QHBoxLayout()
+        self._details = QPlainTextEdit(self, readOnly=True)
+        self._details.setAccessibleName("Details of the error")
+        self._copy = Button("Copy details", icon="copy", parent=self)
+        self._copy.clicked.connect(self._copy_details)
+        self._close = ToolButton("close", "Dismiss", parent=self)
+        self._close.clicked.connect(self.dismiss)
+        self._lay_out()
+        self._seen: set[str] = set()  # programmer's errors shown already
+        self.hide()
+        follow(self.restyle)
+
+    def _lay_out(self) -> None:
+        rows = QGridLayout()
+        rows.setColumnStretch(1, 1)
+        rows.setHorizontalSpacing(12)
+        rows.setVerticalSpacing(2)
+        for row, (label, text) in enumerate(
+            ((self._kept_label, self._kept), (self._tries_label, self._tries))
+        ):
+            rows.addWidget(label, row, 0, Qt.AlignmentFlag.AlignTop)
+            rows.addWidget(text, row, 1)
+        self._actions.setSpacing(8)
+        column = QVBoxLayout()
+        column.setSpacing(3)
+        column.addWidget(self._title)
+        column.addLayout(rows)
+        column.addSpacing(7)
+        column.addLayout(self._actions)
+        column.addWidget(self._details)
+        outer = QHBoxLayout(self)
+        outer.setContentsMargins(42, 13, 12, 13)
+        outer.addLayout(column, 1)
+        outer.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
+
+    def restyle(self) -> None:
+        self._title.setFont(font(14, 600))
+        for widget, weight in (
+            (self._kept_label, 600),
+            (self._tries_label, 600),
+            (self._kept, 400),
+            (self._tries, 400),
+        ):
+            widget.setFont(font(12, weight, tabular=True))
+            palette = widget.palette()
+            palette.setColor(widget.foregroundRole(), color("text2"))
+            widget.setPalette(palette)
+        self._details.setFont(font(11, mono=True))
+        self._details.setFixedHeight(look.px(160))
+        self.update()
+
+    def show_failure(self, failure: Failed) -> None:
+        """Show what happened; a programmer's error is shown once, however often it happens."""
+        if failure.detail:
+            if failure.detail in self._seen:
+                return
+            self._seen.add(failure.detail)
+        ours = bool(failure.detail)
+        self._title.setText(f"{OUR_FAULT} — {failure.what}" if ours else failure.what)
+        kept = failure.kept or ("Your model and settings." if ours else "")
+        tries = failure.tries or (
+            "Save a checkpoint and start again; the log file has the details." if ours else ""
+        )
+        for label, widget, text in (
+            (self._kept_label, self._kept, kept),
+            (self._tries_label, self._tries, tries),
+        ):
+            widget.setText(text)
+            label.setVisible(bool(text))
+            widget.setVisible(bool(text))
+        self._details.setPlainText(failure.detail)
+        self._details.hide()
+        self._show_actions(failure)
+        self.setAccessibleName(f"{self._title.text()} {kept} {tries}".strip())
+        self.show()
+        self.shown_changed.emit()
+
+    def _show_actions(self, failure: Failed) -> None:
+        while self._actions.count():
+            item = self._actions.takeAt(0)
+            widget = item.widget() if item else None
+            if widget is not None and widget is not self._copy:
+                widget.deleteLater()
+        self._copy.hide()
+        for index, remedy in enumerate(failure.remedies[:2]):
+            self._actions.addWidget(self._remedy_button(remedy, first=index == 0))
+        if failure.detail:
+            details = Button("Details", "quiet", parent=self)
+            details.clicked.connect(self._toggle_details)
+            self._actions.addWidget(details)
+            self._actions.addWidget(self._copy)
+            self._copy.show()
+        self._actions.addStretch(1)
+
+    def _remedy_button(self, remedy: Remedy, first: bool) -> Button:
+        icon = "train" if remedy.train else ""
+        button = Button(remedy.label, "primary" if first else "secondary", icon, parent=self)
+        button.clicked.connect(lambda: self._choose(remedy))
+        return button
+
+    def _choose(self, remedy: Remedy) -> None:
+        self.dismiss()
+        self.remedy_chosen.emit(remedy)
+
+    def dismiss(self) -> None:
+        """Put the notice away."""
+        if not self.isHidden():
+            self.hide()
+            self.shown_changed.emit()
+
+    @property
+    def has_primary(self) -> bool:
+        """A filled button is shown, so no other one should be."""
+        first = self._actions.itemAt(0)
+        button = first.widget() if first else None
+        return not self.isHidden() and isinstance(button, Button) and button.kind() == "primary"
+
+    def text(self) -> str:
+        """What the notice says, as one text."""
+        shown = (self._title, self._kept, self._tries)
+        return "\n".join(widget.text() for widget in shown if widget.text())
+
+    def _toggle_details(self) -> None:
+        self._details.setVisible(self._details.isHidden())
+
+    def _copy_details(self) -> None:
+        QGuiApplication.clipboard().setText(f"{self.text()}\n\n{self._details.toPlainText()}")
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self.dismiss()
+        else:
+            super().keyPressEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(color("badline"), 1))
+        painter.setBrush(color("badbg"))
+        painter.drawRoundedRect(half_pixel(QRectF(self.rect())), look.px(8), look.px(8))
+        side = look.px(16)
+        paint_icon(painter, "alert-octagon", QRectF(15, 15, side, side), color("bad"))
+
+
+def _wrapping(parent: QWidget) -> QLabel:
+    label = QLabel(parent)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
