@@ -32,7 +32,7 @@ class SelfAttention(nn.Module):
         """(B, T, D) -> (B, T, D)"""
         past = cache.length if cache else 0
         qkv = self.qkv(x).unflatten(2, (3, self.heads, -1))  # (B, T, 3, H, D/H)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, H, T, D/H)
+        q, k, v = (t.transpose(1, 2) for t in qkv.unbind(2))  # each (B, H, T, D/H)
         if cache:
             k, v = cache.append(self.layer, k, v)  # each (B, H, P + T, D/H)
         # Without a past the plain causal kernel is right and fastest. One new token may see everything.
