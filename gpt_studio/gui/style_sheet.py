@@ -67,6 +67,7 @@ QMenu::item {{ padding: {px(5)}px {px(18)}px {px(5)}px {px(10)}px; border-radius
 QMenu::item:selected {{ background: {theme.hover}; }}
 QMenu::item:disabled {{ color: {theme.disabled}; }}
 QMenu::icon {{ padding-left: {px(8)}px; }}
+QMenu::indicator {{ width: {px(14)}px; height: {px(14)}px; left: {px(7)}px; }}
 QMenu::separator {{ height: 1px; background: {theme.border}; margin: {px(5)}px {px(8)}px; }}
 QMenuBar {{ color: {theme.text2}; background: {theme.panel}; }}
 QMenuBar::item:selected {{ background: {theme.hover}; }}
