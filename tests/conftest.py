@@ -2,6 +2,12 @@
 
 import os
 
+from hypothesis import settings
+
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("QT_LOGGING_RULES", "qt.qpa.fonts.warning=false")
+
+# A deadline is a timed assertion: it fails when the machine is busy.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")

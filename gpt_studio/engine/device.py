@@ -1,0 +1,128 @@
+"""What this machine can compute on, with how many threads, and how much memory that takes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+import torch
+
+from gpt_studio.core.events import Device
+
+CGROUP = Path("/sys/fs/cgroup")
+MEMORY_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")  # control groups version 2, version 1
+ALLOCATION_FAILURES = ("can't allocate memory", "not enough memory", "bad_alloc", "ALLOC_FAILED")
+
+
+def devices() -> tuple[Device, ...]:
+    """Every place to compute: the CUDA devices, then the CPU."""
+    return (*(_cuda(index) for index in range(torch.cuda.device_count())), _cpu())
+
+
+def default_device() -> str:
+    """The name of the device to begin with: the first GPU if there is one."""
+    return devices()[0].name
+
+
+def _cuda(index: int) -> Device:
+    properties = torch.cuda.get_device_properties(index)
+    bf16 = properties.major >= 8  # older ones only emulate it
+    return Device(f"cuda:{index}", properties.name, properties.total_memory, bf16)
+
+
+def _cpu() -> Device:
+    cores = usable_cores()
+    return Device("cpu", f"{cores} {'core' if cores == 1 else 'cores'}", memory_limit(), _cpu_has_bf16())
+
+
+def _cpu_has_bf16() -> bool:
+    """Whether bf16 products run in hardware; elsewhere bf16 only loses digits."""
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def usable_cores(cgroup: Path = CGROUP) -> int:
+    """Physical cores this process may use, at least 1."""
+    cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        cores = min(cores, len(os.sched_getaffinity(0)))
+    try:
+        quota, period = (cgroup / "cpu.max").read_text().split()  # "200000 100000": two cores' worth
+        cores = min(cores, int(quota) // int(period))
+    except (OSError, ValueError):  # no such file, or the word "max"
+        pass
+    return max(1, cores)
+
+
+def use_threads() -> None:
+    """Let torch use every usable core, unless OMP_NUM_THREADS says otherwise.
+
+    The window stays responsive: the system gives its short bursts of work precedence over long ones.
+    """
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(usable_cores())
+
+
+def memory_limit(cgroup: Path = CGROUP) -> int:
+    """Bytes of memory this process may use: the machine's, or its container's when that is less."""
+    limits: list[int] = [psutil.virtual_memory().total]
+    for name in MEMORY_LIMITS:
+        try:
+            limits.append(int((cgroup / name).read_text()))
+        except (OSError, ValueError):  # no such file, or the word "max"
+            continue
+    return min(limits)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that an allocation failed, on whatever device."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in ALLOCATION_FAILURES)
+
+
+class PeakMemory:
+    """The most memory used on a device since this was made, in bytes.
+
+    CUDA: what torch has reserved at most plus the CUDA context, which the driver reports where it can
+    (the context alone holds some hundred MB). CPU: the growth of the process's resident memory, seen at
+    each `look()`; call it where much is alive. Python, Qt and torch themselves are left out.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._device = torch.device(device)
+        self.peak = 0
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+            self._context = _cuda_context(self._device)
+        else:
+            self._process = psutil.Process()
+            self._before = self._resident()
+
+    def look(self) -> int:
+        """Read the memory in use now, and return the most seen so far."""
+        if self._device.type == "cuda":
+            now = torch.cuda.max_memory_reserved(self._device) + self._context
+        else:
+            now = self._resident() - self._before
+        self.peak = max(self.peak, now)
+        return self.peak
+
+    def _resident(self) -> int:
+        resident: int = self._process.memory_info().rss
+        return resident
+
+
+def _cuda_context(device: torch.device) -> int:
+    """Bytes this process holds on a CUDA device beyond torch's own reservations; 0 if nobody can tell."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"  # their numbering may differ
+        running = pynvml.nvmlDeviceGetComputeRunningProcesses(pynvml.nvmlDeviceGetHandleByUUID(uuid))
+        used = sum(process.usedGpuMemory or 0 for process in running if process.pid == os.getpid())
+    except Exception:  # no driver library, a container that hides processes, an unknown device
+        return 0
+    return int(max(0, used - torch.cuda.memory_reserved(device)))

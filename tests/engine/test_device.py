@@ -1,0 +1,82 @@
+"""What the machine offers is read without ever crashing, and memory is measured."""
+
+import os
+
+import psutil
+import pytest
+import torch
+
+from gpt_studio.engine import device
+from gpt_studio.engine.device import PeakMemory, default_device, devices, is_out_of_memory, memory_limit
+
+
+def test_the_cpu_is_always_there():
+    cpu = devices()[-1]
+    assert cpu.name == "cpu"
+    assert cpu.label.endswith(("core", "cores"))
+    assert 0 < cpu.capacity <= psutil.virtual_memory().total
+    assert default_device() == devices()[0].name
+
+
+def test_a_gpu_comes_first(monkeypatch):
+    class Properties:
+        name, total_memory, major = "GeForce RTX 4090", 24 * 2**30, 8
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: Properties)
+    gpu = devices()[0]
+    assert (gpu.name, gpu.label, gpu.capacity, gpu.bf16) == ("cuda:0", "GeForce RTX 4090", 24 * 2**30, True)
+    assert default_device() == "cuda:0"
+
+
+@pytest.mark.parametrize("file", ["memory.max", "memory/memory.limit_in_bytes"])
+def test_a_container_s_memory_limit_counts(tmp_path, file):
+    (tmp_path / "memory").mkdir()
+    (tmp_path / file).write_text("123456789\n")
+    assert memory_limit(tmp_path) == 123456789
+
+
+@pytest.mark.parametrize("text", ["max\n", "", f"{2**63}\n"])
+def test_no_memory_limit_means_the_machine_s(tmp_path, text):
+    (tmp_path / "memory.max").write_text(text)
+    assert memory_limit(tmp_path) == psutil.virtual_memory().total
+
+
+def test_a_container_s_share_of_cores_counts(tmp_path, monkeypatch):
+    monkeypatch.setattr(psutil, "cpu_count", lambda logical: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(32), raising=False)
+    assert device.usable_cores(tmp_path) == 32
+    for text, cores in (("max 100000", 32), ("800000 100000", 8), ("50000 100000", 1)):
+        (tmp_path / "cpu.max").write_text(text)
+        assert device.usable_cores(tmp_path) == cores
+
+
+def test_the_person_s_own_number_of_threads_is_respected(monkeypatch):
+    chosen = []
+    monkeypatch.setattr(torch, "set_num_threads", chosen.append)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    device.use_threads()
+    assert not chosen
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    device.use_threads()
+    assert chosen == [device.usable_cores()]
+
+
+def test_a_failed_allocation_is_recognized():
+    with pytest.raises(RuntimeError) as failure:
+        torch.empty(2**55)
+    assert is_out_of_memory(failure.value)
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory."))
+    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+def test_peak_memory_remembers_what_was_freed():
+    memory = PeakMemory("cpu")
+    block = torch.ones(2**25)  # 128 MB
+    memory.look()
+    del block
+    assert memory.look() >= 100 * 2**20
+
+
+def test_the_cuda_context_is_zero_where_no_driver_answers():
+    assert device._cuda_context(torch.device("cuda:0")) == 0
