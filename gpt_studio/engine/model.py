@@ -18,12 +18,15 @@ from gpt_studio.core.errors import StudioError
 
 
 class SelfAttention(nn.Module):
-    """Let every token gather information from itself and the tokens before it, with several heads."""
+    """Let every token gather information from itself and the tokens before it, with several heads.
+
+    The weights of the attention are not dropped, only what comes of it (in the block): no fused kernel
+    on a CPU drops them, and the plain one keeps several T × T tables per head for the way back.
+    """
 
     def __init__(self, config: GPTConfig, layer: int = 0) -> None:
         super().__init__()
         self.heads = config.heads
-        self.dropout = config.dropout
         self.layer = layer  # which part of a cache is its own
         self.qkv = nn.Linear(config.embed_size, 3 * config.embed_size, bias=config.bias)
         self.projection = nn.Linear(config.embed_size, config.embed_size, bias=config.bias)
@@ -37,8 +40,7 @@ class SelfAttention(nn.Module):
             k, v = cache.append(self.layer, k, v)  # each (B, H, P + T, D/H)
         # Without a past the plain causal kernel is right and fastest. One new token may see everything.
         mask = _causal_mask(q.size(2), past, q.device) if past and q.size(2) > 1 else None
-        dropout = self.dropout if self.training else 0.0
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=not past)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=not past)
         out: Tensor = self.projection(y.transpose(1, 2).flatten(2))  # heads side by side again: (B, T, D)
         return out
 
