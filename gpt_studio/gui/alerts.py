@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QRectF, Qt, Signal
+from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QPlainTextEdit, QWidget
 
 from gpt_studio.core.errors import Remedy
 from gpt_studio.core.events import Failed
 from gpt_studio.gui.buttons import Button, ToolButton, half_pixel
+from gpt_studio.gui.layouts import Column, Row
 from gpt_studio.gui.theme import color, follow, font, look, paint_icon
+from gpt_studio.gui.widgets import Label
 
 OUR_FAULT = "Something in GPT Studio went wrong"
 
@@ -27,9 +29,10 @@ class Banner(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._title, self._kept, self._tries = _wrapping(self), _wrapping(self), _wrapping(self)
-        self._kept_label, self._tries_label = QLabel("Kept", self), QLabel("Try", self)
-        self._actions = QHBoxLayout()
+        self._title = _selectable("title", "text")
+        self._kept, self._tries = _selectable("small", "text2"), _selectable("small", "text2")
+        self._kept_label, self._tries_label = Label("Kept", "strong"), Label("Try", "strong")
+        self._actions = Row()
         self._details = QPlainTextEdit(self, readOnly=True)
         self._details.setAccessibleName("Details of the error")
         self._copy = Button("Copy details", icon="copy", parent=self)
@@ -51,31 +54,17 @@ class Banner(QWidget):
         ):
             rows.addWidget(label, row, 0, Qt.AlignmentFlag.AlignTop)
             rows.addWidget(text, row, 1)
-        self._actions.setSpacing(8)
-        column = QVBoxLayout()
-        column.setSpacing(3)
+        column = Column(spacing=3)
         column.addWidget(self._title)
         column.addLayout(rows)
         column.addSpacing(7)
         column.addLayout(self._actions)
         column.addWidget(self._details)
-        outer = QHBoxLayout(self)
-        outer.setContentsMargins(42, 13, 12, 13)
+        outer = Row((42, 13, 12, 13), 8, self)
         outer.addLayout(column, 1)
         outer.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
 
     def restyle(self) -> None:
-        self._title.setFont(font(14, 600))
-        for widget, weight in (
-            (self._kept_label, 600),
-            (self._tries_label, 600),
-            (self._kept, 400),
-            (self._tries, 400),
-        ):
-            widget.setFont(font(12, weight, tabular=True))
-            palette = widget.palette()
-            palette.setColor(widget.foregroundRole(), color("text2"))
-            widget.setPalette(palette)
         self._details.setFont(font(11, mono=True))
         self._details.setFixedHeight(look.px(160))
         self.update()
@@ -163,11 +152,6 @@ class Banner(QWidget):
         else:
             super().keyPressEvent(event)
 
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange:
-            self.update()
-
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -175,11 +159,10 @@ class Banner(QWidget):
         painter.setBrush(color("badbg"))
         painter.drawRoundedRect(half_pixel(QRectF(self.rect())), look.px(8), look.px(8))
         side = look.px(16)
-        paint_icon(painter, "alert-octagon", QRectF(15, 15, side, side), color("bad"))
+        paint_icon(painter, "alert-octagon", QRectF(look.px(15), look.px(14), side, side), color("bad"))
 
 
-def _wrapping(parent: QWidget) -> QLabel:
-    label = QLabel(parent)
-    label.setWordWrap(True)
+def _selectable(style: str, role: str) -> Label:
+    label = Label("", style, role, tabular=True, wrap=True)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label

@@ -1,0 +1,84 @@
+"""The application: log file, exception hook, fonts and the window."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import traceback
+from logging.handlers import RotatingFileHandler
+from types import TracebackType
+
+from PySide6.QtCore import (
+    QMessageLogContext,
+    QObject,
+    QSettings,
+    QtMsgType,
+    Signal,
+    qInstallMessageHandler,
+)
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QApplication
+
+from gpt_studio import __version__
+from gpt_studio.core import paths
+from gpt_studio.core.events import Failed
+from gpt_studio.gui.theme import mark_pixmap
+from gpt_studio.gui.window import Window
+from gpt_studio.gui.worker import Worker
+
+log = logging.getLogger("gpt_studio")
+
+
+class ErrorCatcher(QObject):
+    """Brings every uncaught exception, from any thread, to the window's thread as an event."""
+
+    caught = Signal(object)  # Failed
+
+    def install(self) -> None:
+        sys.excepthook = self._catch
+        threading.excepthook = lambda thrown: self._catch(
+            thrown.exc_type, thrown.exc_value, thrown.exc_traceback
+        )
+
+    def _catch(
+        self, kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        detail = "".join(traceback.format_exception(kind, error, trace))
+        self.caught.emit(Failed("window", f"{kind.__name__}: {error}", detail=detail))
+
+
+def start_log() -> None:
+    """Write a log file that never grows beyond a few megabytes. A full or locked disk only costs the log."""
+    try:
+        file = RotatingFileHandler(paths.logs() / "gpt-studio.log", maxBytes=2**20, backupCount=2, delay=True)
+    except OSError:
+        return
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    log.addHandler(file)
+    log.setLevel(logging.INFO)
+    qInstallMessageHandler(_log_qt)
+
+
+def _log_qt(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
+    serious = kind not in (QtMsgType.QtDebugMsg, QtMsgType.QtInfoMsg)
+    log.log(logging.WARNING if serious else logging.INFO, "Qt: %s", text)
+
+
+def main(checkpoint: str = "") -> int:
+    """Show the window, then load the engine; returns the exit code when the window is closed."""
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(app, QApplication)
+    app.setApplicationName("gpt-studio")
+    app.setApplicationDisplayName("GPT Studio")
+    app.setApplicationVersion(__version__)
+    app.setDesktopFileName("gpt-studio")
+    start_log()
+    window = Window(QSettings("gpt-studio", "gpt-studio"), Worker())
+    app.setWindowIcon(QIcon(mark_pixmap(64)))
+    catcher = ErrorCatcher(window)
+    catcher.caught.connect(window.store.failed)
+    catcher.install()
+    window.painted.connect(lambda: window.start(checkpoint))
+    window.show()
+    return app.exec()

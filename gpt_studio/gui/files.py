@@ -1,0 +1,135 @@
+"""File dialogs, recent files, and the question before something unsaved is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QSettings, Signal
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+from gpt_studio.core.events import Failed, Saved
+from gpt_studio.gui.store import Store
+
+CHECKPOINTS = "Checkpoints (*.safetensors)"
+TEXTS = "Text (*.txt *.md *.rst *.py *.js *.ts *.c *.h *.cpp *.java *.rs *.go *.html *.tex);;All files (*)"
+RECENT = 8
+
+
+class Files(QObject):
+    """Turns clicks on New, Open, Save and Add into the store's wishes.
+
+    Signals:
+        recent_changed: the list of recent files is another one.
+    """
+
+    recent_changed = Signal()
+
+    def __init__(self, store: Store, settings: QSettings, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._store = store
+        self._settings = settings
+        self._window = parent
+        self._then: Callable[[], None] | None = None
+        store.saved.connect(self._saved)
+        store.opened.connect(lambda opened: self._remember(opened.path))
+        store.failed.connect(self._failed)
+
+    # ------------------------------------------------------------ checkpoints
+
+    def save(self) -> None:
+        """Ask where, and save there."""
+        state = self._store.state
+        suggestion = state.path or str(Path(self._folder()) / f"step-{state.step:06d}.safetensors")
+        path, _ = QFileDialog.getSaveFileName(self._window, "Save checkpoint", suggestion, CHECKPOINTS)
+        if path:
+            self._store.save(path if Path(path).suffix else f"{path}.safetensors")
+        else:
+            self._then = None
+
+    def open(self) -> None:
+        """Ask which checkpoint, and open it."""
+        self.guard(self._ask_and_open)
+
+    def _ask_and_open(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self._window, "Open checkpoint", self._folder(), CHECKPOINTS)
+        if path:
+            self._store.open(path)
+
+    def open_path(self, path: str) -> None:
+        """Open a checkpoint whose place is known."""
+        self.guard(lambda: self._store.open(path))
+
+    def new(self) -> None:
+        self.guard(self._store.new)
+
+    def train(self) -> None:
+        """Press the run button; a new model in place of an unsaved one is asked about first."""
+        state = self._store.state
+        if state.primary == "train" and not state.problems:
+            self.guard(self._store.press_primary)
+        else:
+            self._store.press_primary()
+
+    # ------------------------------------------------------------ texts
+
+    def ask_texts(self) -> list[str]:
+        """Text files a person picks."""
+        paths, _ = QFileDialog.getOpenFileNames(self._window, "Add text files", self._folder(), TEXTS)
+        return paths
+
+    def ask_folder(self) -> list[str]:
+        """A folder of texts a person picks."""
+        path = QFileDialog.getExistingDirectory(self._window, "Add a folder of text files", self._folder())
+        return [path] if path else []
+
+    # ------------------------------------------------------------ nothing is lost
+
+    def guard(self, then: Callable[[], None]) -> None:
+        """Do something that replaces the model, after asking about what is not saved."""
+        if not self._store.state.unsaved:
+            then()
+            return
+        answer = self._ask_about_unsaved()
+        if answer == QMessageBox.StandardButton.Discard:
+            then()
+        elif answer == QMessageBox.StandardButton.Save:
+            self._then = then
+            self.save()
+
+    def _ask_about_unsaved(self) -> QMessageBox.StandardButton:
+        buttons = QMessageBox.StandardButton
+        box = QMessageBox(self._window)
+        box.setWindowTitle("Save the model")
+        box.setText(f"This model has learned {self._store.state.step} steps that no file holds.")
+        box.setInformativeText("Save it as a checkpoint first?")
+        box.setStandardButtons(buttons.Save | buttons.Discard | buttons.Cancel)
+        box.setDefaultButton(buttons.Save)
+        return buttons(box.exec())
+
+    def _saved(self, saved: Saved) -> None:
+        self._remember(saved.path)
+        then, self._then = self._then, None
+        if then:
+            then()
+
+    def _failed(self, failure: Failed) -> None:
+        if failure.kind == "file":
+            self._then = None
+
+    # ------------------------------------------------------------ recent
+
+    def recent(self) -> list[str]:
+        """Checkpoints used lately that still exist, latest first."""
+        paths = self._settings.value("recent", [], list)
+        return [path for path in paths if isinstance(path, str) and Path(path).is_file()]
+
+    def _remember(self, path: str) -> None:
+        others = [other for other in self.recent() if other != path]
+        self._settings.setValue("recent", [path, *others][:RECENT])
+        self._settings.setValue("folder", str(Path(path).parent))
+        self.recent_changed.emit()
+
+    def _folder(self) -> str:
+        folder = str(self._settings.value("folder", ""))
+        return folder if Path(folder).is_dir() else str(Path.home())
