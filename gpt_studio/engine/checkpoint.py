@@ -1,0 +1,334 @@
+"""A run in one .safetensors file: tensors plus JSON, nothing that can run code.
+
+Tensors: `model.<parameter>`, `optimizer.<parameter>.<moment>`, `history.<column>`. Metadata: format,
+step, config, tokenizer and samples. A file without `optimizer.` tensors has weights alone; training it
+further starts the optimizer anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+import secrets
+import shutil
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.optim import Optimizer
+
+from gpt_studio.core import units
+from gpt_studio.core.config import RunConfig
+from gpt_studio.core.errors import StudioError
+from gpt_studio.core.metrics import METRICS, History, Sample
+from gpt_studio.engine.device import is_out_of_memory
+from gpt_studio.engine.model import GPT
+from gpt_studio.engine.tokenizers import Tokenizer, tokenizer_from_dict
+
+FORMAT = "gpt-studio/1"
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW remembers about each parameter
+HEADER_ROOM = 2**16  # bytes, for the names and shapes in a file's header
+KEPT = "Nothing was changed."
+TRIES = "Open a .safetensors file that GPT Studio saved."
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, 39, 112}  # the last two on Windows
+FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@dataclass
+class Checkpoint:
+    """A run at one step. `moments` are the optimizer's, under "<parameter>.<moment>"; they may be missing."""
+
+    config: RunConfig
+    step: int
+    tokenizer: Tokenizer
+    model: GPT
+    history: History = field(default_factory=History)
+    moments: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def moments(model: GPT, optimizer: Optimizer) -> dict[str, Tensor]:
+    """What the optimizer remembers, by the parameters' names; empty before its first step."""
+    return {
+        f"{name}.{key}": value
+        for name, parameter in model.named_parameters()
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }
+
+
+def restore_moments(model: GPT, optimizer: Optimizer, moments: Mapping[str, Tensor]) -> None:
+    """Give an optimizer of this model its memory back, copied to the parameters' device."""
+    if not moments:
+        return
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state = {
+        index: {key: moments[f"{names[parameter]}.{key}"].clone() for key in MOMENTS}
+        for index, parameter in enumerate(parameters)
+    }
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+# ---------------------------------------------------------------- saving
+
+
+def save(path: str | Path, checkpoint: Checkpoint) -> int:
+    """Write a checkpoint beside its place, flush it to disk, then rename it; return its bytes.
+
+    Whatever goes wrong, an earlier file of this name stays as it was and no partial file is left.
+
+    Raises:
+        StudioError: the place cannot be written, or the disk is full.
+    """
+    tensors, metadata = _tensors(checkpoint), _metadata(checkpoint)
+    need = HEADER_ROOM + sum(t.nbytes for t in tensors.values()) + sum(map(len, metadata.values()))
+    try:
+        target = Path(path).resolve()  # a link stays a link
+        _check_place(target)
+        _check_room(target.parent, need)
+        _write(target, tensors, metadata)
+        return target.stat().st_size
+    except (OSError, SafetensorError) as error:
+        raise _not_saved(error, Path(path), need) from error
+
+
+def _check_place(target: Path) -> None:
+    if not target.parent.is_dir():
+        raise _unsaved(f"there is no folder “{target.parent}”")
+    if target.exists() and not target.is_file():
+        raise _unsaved(f"“{target.name}” is a folder" if target.is_dir() else f"“{target.name}” is no file")
+
+
+def _check_room(folder: Path, need: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise _unsaved(f"{units.memory(free, like=need)} free, {units.memory(need)} needed")
+
+
+def _write(target: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    partial = target.with_name(f"{target.stem[:40]}.{secrets.token_hex(4)}.partial")
+    try:
+        save_file(tensors, partial, metadata)
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(target)
+        _flush_folder(target.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the rename itself outlive a power cut; Windows has no such call."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """All tensors of a file by name, on the CPU. A tied head is the token embedding: stored once."""
+    parts = {
+        "model": dict(checkpoint.model.named_parameters()),
+        "optimizer": checkpoint.moments,
+        "history": _columns(checkpoint.history),
+    }
+    return {
+        f"{part}.{name}": tensor.detach().cpu().contiguous()
+        for part, tensors in parts.items()
+        for name, tensor in tensors.items()
+    }
+
+
+def _columns(history: History) -> dict[str, Tensor]:
+    columns: dict[str, array[Any]] = {
+        "steps": history.steps,
+        "validation_steps": history.validation_steps,
+        "validation_losses": history.validation_losses,
+        **history.columns,
+    }
+    return {name: torch.from_numpy(np.array(column)) for name, column in columns.items()}
+
+
+def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
+    samples = [[sample.step, sample.prompt, sample.text] for sample in checkpoint.history.samples]
+    return {
+        "format": FORMAT,
+        "step": str(checkpoint.step),
+        "config": json.dumps(checkpoint.config.to_dict()),
+        "tokenizer": json.dumps(checkpoint.tokenizer.to_dict()),
+        "samples": json.dumps(samples),
+    }
+
+
+def _not_saved(error: OSError | SafetensorError, path: Path, need: int) -> StudioError:
+    code = _error_number(error)
+    if code in NO_ROOM:
+        free = shutil.disk_usage(path.resolve().parent).free
+        if free < need:
+            return _unsaved(f"{units.memory(free, like=need)} free, {units.memory(need)} needed")
+        return _unsaved(f"the disk did not take {units.memory(need)}")
+    if code in FORBIDDEN:
+        return _unsaved(f"the folder “{path.parent}” may not be written to")
+    return _unsaved(os.strerror(code) if code else str(error))
+
+
+def _error_number(error: OSError | SafetensorError) -> int:
+    """The system's number of an error, 0 if unknown. The safetensors library has it in its text alone."""
+    if isinstance(error, OSError):
+        return getattr(error, "winerror", None) or error.errno or 0
+    found = re.search(r"os error (\d+)", str(error))
+    return int(found[1]) if found else 0
+
+
+def _unsaved(reason: str) -> StudioError:
+    return StudioError(
+        f"The checkpoint was not saved — {reason}",
+        kept="The model is still in memory, and an earlier file of this name is unchanged.",
+        tries="Choose another folder or name.",
+    )
+
+
+# ---------------------------------------------------------------- opening
+
+
+def load(path: str | Path) -> Checkpoint:
+    """Read a checkpoint onto the CPU and check all of it; nothing keeps the file open.
+
+    Raises:
+        StudioError: there is no such file, it is damaged, or it is something else.
+    """
+    path = Path(path)
+    try:
+        _check_file(path)
+        with _opened(path) as file:
+            return _read(file)
+    except StudioError as error:
+        raise StudioError(error.what, kept=KEPT, tries=error.tries or TRIES) from error
+    except OSError as error:
+        raise StudioError(f"The file cannot be read: {error.strerror}.", kept=KEPT, tries=TRIES) from error
+    except Exception as error:  # there is no list of what a damaged file may provoke
+        if is_out_of_memory(error):
+            tries = "Close other programs, or open a smaller model."
+            raise StudioError("There is not enough memory to open it.", kept=KEPT, tries=tries) from error
+        raise _damaged() from error
+
+
+def _foreign() -> StudioError:
+    return StudioError("This file is not a GPT Studio checkpoint.", kept=KEPT, tries=TRIES)
+
+
+def _damaged(what: str = "it cannot be read to its end") -> StudioError:
+    return StudioError(f"This checkpoint is damaged: {what}.", kept=KEPT, tries="Open another checkpoint.")
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise StudioError(f"There is no file “{path.name}” any more.", tries="Open another checkpoint.")
+    if path.is_dir():
+        raise StudioError(f"“{path.name}” is a folder, not a checkpoint.")
+    if not path.is_file() or path.stat().st_size == 0:
+        raise _foreign()
+
+
+def _opened(path: Path) -> Any:
+    try:
+        return safe_open(path, "pt")
+    except SafetensorError as error:  # cut short, or no safetensors file at all
+        raise _foreign() from error
+
+
+def _read(file: Any) -> Checkpoint:
+    """Check and read an open safetensors file."""
+    metadata = file.metadata() or {}
+    _check_format(metadata.get("format", ""))
+    config = RunConfig.from_dict(json.loads(metadata["config"]))
+    tokenizer = tokenizer_from_dict(json.loads(metadata["tokenizer"]))
+    if tokenizer.vocab_size != config.model.vocab_size:
+        raise _damaged("its tokenizer does not fit its model")
+    step = int(metadata["step"])
+    if step < 0:
+        raise _damaged("it has no step")
+    model = _read_model(file, config)
+    moments = _read_moments(file, model)
+    return Checkpoint(config, step, tokenizer, model, _read_history(file, metadata["samples"]), moments)
+
+
+def _check_format(format: str) -> None:
+    if not format.startswith("gpt-studio/"):
+        raise _foreign()
+    if format != FORMAT:
+        raise StudioError(
+            "A newer GPT Studio wrote this file.", tries="Update GPT Studio, then open the file again."
+        )
+
+
+def _read_model(file: Any, config: RunConfig) -> GPT:
+    """The model, made of the file's own tensors; a config that lies takes no memory."""
+    with torch.device("meta"):
+        model = GPT(config.model)
+    shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
+    model.load_state_dict(_read_tensors(file, "model", shapes), assign=True)
+    return model
+
+
+def _read_moments(file: Any, model: GPT) -> dict[str, Tensor]:
+    """The optimizer's memory; empty when the file has none."""
+    if not any(key.startswith("optimizer.") for key in file.keys()):  # noqa: SIM118 (no mapping)
+        return {}
+    shapes = {
+        f"{name}.{key}": torch.Size() if key == "step" else parameter.shape
+        for name, parameter in model.named_parameters()
+        for key in MOMENTS
+    }
+    return _read_tensors(file, "optimizer", shapes)
+
+
+def _read_tensors(file: Any, part: str, shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
+    """The tensors of one part, which must be exactly these, in float32 and finite."""
+    held = {key.removeprefix(f"{part}.") for key in file.keys() if key.startswith(f"{part}.")}  # noqa: SIM118
+    if held != shapes.keys():
+        raise _damaged("its tensors are not those of its model")
+    tensors = {}
+    for name, shape in shapes.items():
+        stored = file.get_slice(f"{part}.{name}")
+        if tuple(stored.get_shape()) != tuple(shape) or stored.get_dtype() != "F32":
+            raise _damaged("its tensors do not fit its model")
+        tensors[name] = file.get_tensor(f"{part}.{name}").clone()  # not a view of the file
+        if not tensors[name].isfinite().all():
+            raise _damaged("some of its numbers are not finite")
+    return tensors
+
+
+def _read_history(file: Any, samples: str) -> History:
+    history = History()
+    history.steps = _read_column(file, "steps", "q")
+    history.columns = {metric.name: _read_column(file, metric.name, "d") for metric in METRICS}
+    history.validation_steps = _read_column(file, "validation_steps", "q")
+    history.validation_losses = _read_column(file, "validation_losses", "d")
+    history.samples = [
+        Sample(int(step), str(prompt), str(text)) for step, prompt, text in json.loads(samples)
+    ]
+    rows = {len(history.steps), *map(len, history.columns.values())}
+    if len(rows) != 1 or len(history.validation_steps) != len(history.validation_losses):
+        raise _damaged("its curves are of different lengths")
+    return history
+
+
+def _read_column(file: Any, name: str, typecode: str) -> array[Any]:
+    tensor = file.get_tensor(f"history.{name}")
+    dtype = torch.int64 if typecode == "q" else torch.float64
+    if tensor.dtype != dtype or tensor.dim() != 1:
+        raise _damaged("its curves cannot be read")
+    return array(typecode, tensor.numpy().tobytes())
