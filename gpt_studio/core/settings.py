@@ -95,7 +95,8 @@ def value_problem(setting: Setting, value: object) -> Problem | None:
     if setting.choices and value not in [choice.value for choice in setting.choices]:
         options = ", ".join(choice.label for choice in setting.choices)
         return Problem(f"{setting.label} must be one of: {options}.", (_use(setting, setting.default),))
-    if type(value) is not type(setting.default):
+    wrong = isinstance(value, tuple) and not all(isinstance(item, str) for item in value)
+    if wrong or type(value) is not type(setting.default):
         return Problem(f"{setting.label} has a value of the wrong kind.", (_use(setting, setting.default),))
     return None
 

@@ -176,14 +176,13 @@ class Store(QObject):
 
     def happened(self, events: list[Event]) -> None:
         """Take in a batch of events: one new state, then everybody is told."""
-        before = self.state
         changes: dict[str, Any] = {}
         for event in events:
             changes |= self._learn(dataclasses.replace(self.state, **changes), event)
         if changes:
             self._update(**changes)
         self._tell(events)
-        if self.state.config.data != before.config.data and self.state.report is None:
+        if self.state.report is None and any(isinstance(event, Opened) for event in events):
             self.prepare()
 
     def _learn(self, state: State, event: Event) -> dict[str, Any]:
@@ -219,7 +218,8 @@ class Store(QObject):
             case Saved(path, _, step):
                 return {"path": path, "saved_step": step}
             case Opened(path, config, step):
-                return {"config": config, "path": path, "saved_step": step, "step": step, "report": None}
+                known = state.report if state.report and state.report.data == config.data else None
+                return {"config": config, "path": path, "saved_step": step, "step": step, "report": known}
             case Forgotten():
                 return {"model": None, "step": 0, "path": "", "saved_step": -1, "stopped_by": "", "peak": 0}
         return {}

@@ -1,0 +1,31 @@
+"""Presets: complete, legal, smallest first."""
+
+from gpt_studio.core.config import RunConfig
+from gpt_studio.core.presets import first_config, presets
+
+
+def test_all_six_are_there_smallest_first():
+    assert [preset.label for preset in presets()] == [
+        "Tiny",
+        "Small",
+        "GPT-2",
+        "GPT-2 Medium",
+        "GPT-2 Large",
+        "GPT-2 XL",
+    ]
+
+
+def test_each_is_legal_and_recognizes_itself_alone():
+    for preset in presets():
+        config = preset.apply(RunConfig())
+        assert config.problems() == {}
+        assert [other for other in presets() if other.matches(config)] == [preset]
+
+
+def test_a_preset_keeps_what_it_does_not_mention():
+    config = RunConfig().changed("data", {"corpora": ("mine",)})
+    assert presets()[2].apply(config).data.corpora == ("mine",)
+
+
+def test_the_first_launch_is_tiny():
+    assert presets()[0].matches(first_config())
