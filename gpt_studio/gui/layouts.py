@@ -45,6 +45,10 @@ class Column(QVBoxLayout):
     def restyle(self) -> None:
         _space(self, self._margins, self._gap)
 
+    def set_space(self, margins: Margins, spacing: int) -> None:
+        self._margins, self._gap = margins, spacing
+        self.restyle()
+
 
 class FlowLayout(QLayout):
     """Widgets in rows from left to right, broken where the width ends."""

@@ -1,0 +1,228 @@
+"""The charts of GPT Studio: the loss, small curves on cards of their own, bars."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
+
+from gpt_studio.core import units
+from gpt_studio.gui.chart import Chart, pen
+from gpt_studio.gui.layouts import Row
+from gpt_studio.gui.loss_chart import LossChart
+from gpt_studio.gui.plotting import Floats, Series, half_ticks, robust_range, round_ticks, thin
+from gpt_studio.gui.read_out import Legend, Reading
+from gpt_studio.gui.theme import color, look, mix, series
+from gpt_studio.gui.widgets import ElidedLabel, Label
+
+__all__ = ["BarChart", "Legend", "LossChart", "Reading", "SmallChart"]
+
+
+class SmallChart(Chart):
+    """One curve on a card of its own: title, current value, and if given a plan and a limit, dotted."""
+
+    def __init__(
+        self,
+        title: str,
+        short_title: str = "",
+        unit: str = "",
+        show: Callable[[float], str] = units.short,
+        axis: Callable[[float], str] = units.axis,
+    ) -> None:
+        """`show` makes the value at the top right, to which `unit` is added, e.g. "/s"."""
+        super().__init__(title, left=38, radius=8, line="border")
+        self._names = title, short_title or title
+        self._unit, self._show = unit, show
+        self._data, self._plan = Series(), Series()
+        self._limit: float | None = None
+        self._title = ElidedLabel(title, "small", "text2")
+        self._value = Label(units.UNKNOWN, "strong", "text", tabular=True)
+        head = Row((0, 0, 0, 0), 8)
+        head.addWidget(self._title, 1)
+        head.addWidget(self._value)
+        self.column.insertLayout(0, head)
+        self.column.set_space((16, 10, 14, 6), 4)
+        self._plan_curve = pg.PlotCurveItem(antialias=True)
+        self._limit_curve = pg.PlotCurveItem()
+        self._curve = pg.PlotCurveItem(antialias=True)
+        for item in (self._plan_curve, self._limit_curve, self._curve):
+            self.plot.addItem(item, ignoreBounds=True)
+        self.axis_left.name = axis
+        self.start_following()
+
+    def set_narrow(self, narrow: bool) -> None:
+        """Use the short title."""
+        self._title.setText(self._names[narrow])
+
+    def append(self, steps: Sequence[float] | Floats, values: Sequence[float] | Floats) -> None:
+        self._data.append(steps, values)
+        self.mark_dirty()
+
+    def set_plan(self, steps: Sequence[float] | Floats, values: Sequence[float] | Floats) -> None:
+        """The curve as planned for the whole run; shown where it lies ahead."""
+        self._plan = Series()
+        self._plan.append(steps, values)
+        self.mark_dirty()
+
+    def set_limit(self, limit: float | None) -> None:
+        """A level to compare with, such as where gradients are clipped."""
+        self._limit = limit
+        self.mark_dirty()
+
+    def clear(self) -> None:
+        self._data, self._plan = Series(), Series()
+        self.hide_cursor()
+        self.zoomed = False
+        self.mark_dirty()
+
+    def restyle(self) -> None:
+        self.setMinimumHeight(look.px(96))
+        self._curve.setPen(pen(series(0), 1.4))
+        for curve in (self._plan_curve, self._limit_curve):
+            curve.setPen(pen(color("text3"), 1, Qt.PenStyle.DotLine))
+        super().restyle()
+
+    def draw(self) -> None:
+        if not self.zoomed:
+            ends = [*self._data.steps[-1:], *self._plan.steps[-1:]]
+            starts = [*self._data.steps[:1], *self._plan.steps[:1]]
+            last, first = max(ends, default=1.0), min(starts, default=0.0)
+            left = 0.0 if first <= 0.2 * last else float(first)
+            self.view.setXRange(left, max(float(last), left + 1), padding=0)
+            high = self._high()
+            self.view.setYRange(0, max(half_ticks(high)[-1], high) * 1.03, padding=0)
+        left, right = self.view.viewRange()[0]
+        pixels = max(2, int(self.view.width()))
+        self._curve.setData(*thin(self._data.steps, self._data.values, left, right, pixels))
+        now = float(self._data.steps[-1]) if len(self._data) else -np.inf
+        ahead = self._plan.steps >= now
+        self._plan_curve.setData(
+            *thin(self._plan.steps[ahead], self._plan.values[ahead], left, right, pixels)
+        )
+        level = [] if self._limit is None else [self._limit, self._limit]
+        self._limit_curve.setData([left, right][: len(level)], level)
+        self._show_value()
+
+    def _high(self) -> float:
+        shown = [robust_range(self._data.values)[1]] if len(self._data) else []
+        shown += [float(self._plan.values.max())] if len(self._plan) else []
+        shown += [self._limit] if self._limit is not None else []
+        return max(shown, default=1.0)
+
+    def ticks(self) -> tuple[list[float], list[float]]:
+        (left, right), (_, top) = self.view.viewRange()
+        up = super().ticks()[0] if self.zoomed else half_ticks(top / 1.03)
+        return up, round_ticks(left, right, 3)
+
+    def _show_value(self) -> None:
+        """The current value, or the one under the crosshair with its step."""
+        if self.cursor_at is not None and len(self._data):
+            title, lines = self.readings(self.cursor_at)
+            self._value.setText(f"{title} · {lines[0].value}")
+        else:
+            self._value.setText(self._worded(self._data.values[-1]) if len(self._data) else units.UNKNOWN)
+
+    def _worded(self, value: float) -> str:
+        return f"{self._show(float(value))}{self._unit}"
+
+    def show_readings(self, title: str, lines: list[Reading]) -> None:
+        self._show_value()
+
+    def hide_cursor(self) -> None:
+        super().hide_cursor()
+        self._show_value()
+
+    def nearest(self, x: float) -> float | None:
+        return self._data.nearest(x)
+
+    def neighbor(self, x: float, by: int) -> float | None:
+        return self._data.neighbor(x, by, *self.view.viewRange()[0])
+
+    def readings(self, x: float) -> tuple[str, list[Reading]]:
+        value = self._worded(self._data.values[self._data.index(x)])
+        return f"Step {units.number(x)}", [Reading(self._names[0], value, series(0))]
+
+    def dots(self, x: float) -> list[tuple[float, float, QColor, str]]:
+        return [(x, float(self._data.values[self._data.index(x)]), series(0), "o")]
+
+    def finding(self) -> str:
+        if not len(self._data):
+            return f"{self._names[0]}: no values yet"
+        now = self._worded(self._data.values[-1])
+        return f"{self._names[0]}, step {units.number(self._data.steps[-1])}: {now}"
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        points = zip(self._data.steps.tolist(), self._data.values.tolist(), strict=True)
+        column = self._names[0].lower().replace(" ", "_")
+        return ["step", column], [[f"{step:.0f}", repr(value)] for step, value in points]
+
+
+class BarChart(Chart):
+    """A bar for each of a row of labels, e.g. the share of tokens by length."""
+
+    def __init__(self, name: str, axis: Callable[[float], str] = units.axis, of: str = "") -> None:
+        """`axis` names a value; `of` names what the labels are, e.g. "characters"."""
+        super().__init__(name, left=38)
+        self._of = of
+        self._labels: list[str] = []
+        self._values = np.empty(0)
+        self._bars = pg.BarGraphItem(x=[], height=[], width=0.66)
+        self.plot.addItem(self._bars, ignoreBounds=True)
+        self.axis_left.name = axis
+        self.axis_bottom.name = lambda at: self._labels[int(at)] if int(at) < len(self._labels) else ""
+        self._hair.setOpacity(0)
+        self.start_following()
+
+    def set_bars(self, labels: Sequence[str], values: Sequence[float]) -> None:
+        self._labels, self._values = list(labels), np.asarray(values, dtype=float)
+        self.hide_cursor()
+        self.mark_dirty()
+
+    def draw(self) -> None:
+        if not self.zoomed:
+            self.view.setXRange(-0.75, max(len(self._labels), 1) - 0.25, padding=0)
+            self.view.setYRange(0, half_ticks(float(self._values.max(initial=0)))[-1] * 1.03, padding=0)
+        pointed = mix(series(0), color("text"), 0.4)
+        inks = [pointed if at == self.cursor_at else series(0) for at in range(len(self._values))]
+        self._bars.setOpts(
+            x=np.arange(len(self._values)), height=self._values, brushes=inks, pen=None, pens=None
+        )
+
+    def ticks(self) -> tuple[list[float], list[float]]:
+        top = self.view.viewRange()[1][1]
+        up = super().ticks()[0] if self.zoomed else half_ticks(top / 1.03)
+        stride = max(1, round(len(self._labels) * look.px(26) / max(1.0, self.view.width())))
+        return up, [float(at) for at in range(0, len(self._labels), stride)]
+
+    def nearest(self, x: float) -> float | None:
+        return float(np.clip(round(x), 0, len(self._labels) - 1)) if self._labels else None
+
+    def neighbor(self, x: float, by: int) -> float | None:
+        return self.nearest(x + by)
+
+    def show_cursor(self, x: float) -> None:
+        super().show_cursor(x)
+        self.draw()
+
+    def hide_cursor(self) -> None:
+        super().hide_cursor()
+        self.mark_dirty()
+
+    def readings(self, x: float) -> tuple[str, list[Reading]]:
+        at = int(x)
+        value = units.percent(self._values[at], 1)
+        return f"{self._labels[at]} {self._of}".strip(), [Reading("Share", value, series(0))]
+
+    def finding(self) -> str:
+        if not self._labels:
+            return f"{self.accessibleName()}: no values yet"
+        top = int(self._values.argmax())
+        value = self.axis_left.name(float(self._values[top]))
+        return f"{self.accessibleName()}: highest at {self._labels[top]} {self._of}".strip() + f", {value}"
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        rows = [
+            [label, repr(value)] for label, value in zip(self._labels, self._values.tolist(), strict=True)
+        ]
+        return [self._of or "label", "value"], rows
