@@ -1,0 +1,35 @@
+"""Window tests: the look applied once, and values that are easy to make."""
+
+import pytest
+
+from gpt_studio.core.events import Built, Device
+from gpt_studio.gui.state import State
+from gpt_studio.gui.theme import DARK, look
+
+GPU = Device("cuda:0", "NVIDIA RTX 4090", 24 * 2**30, bf16=True)
+CPU = Device("cpu", "2 cores", 8 * 2**30)
+
+
+@pytest.fixture(autouse=True)
+def dark_look(qapp):
+    """Each test starts in the dark theme at normal size, without animation."""
+    look.motion = False
+    look.apply(DARK)
+
+
+@pytest.fixture
+def idle():
+    """The engine is awake and has no model."""
+    return State(devices=(CPU,), device_name="cpu")
+
+
+@pytest.fixture
+def learned(idle):
+    """A stopped run at step 120 that no file holds."""
+    return with_model(idle, 120)
+
+
+def with_model(state, step, **changes):
+    from dataclasses import replace
+
+    return replace(state, model=Built(state.config, 812_345, state.device_name, step), step=step, **changes)

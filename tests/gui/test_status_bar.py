@@ -1,0 +1,62 @@
+"""The status bar: one line that says what is going on."""
+
+from dataclasses import replace
+
+import pytest
+
+from gpt_studio.core.events import Progress
+from gpt_studio.gui.state import State
+from gpt_studio.gui.status_bar import StatusBar, status_of
+
+from .conftest import with_model
+
+
+def said(state):
+    status = status_of(state)
+    return status.word, status.text.replace("\u202f", " ")
+
+
+def test_starting():
+    assert said(State()) == ("Starting", "Loading the engine")
+
+
+def test_ready(idle, learned):
+    assert said(idle) == ("Ready", "")
+    assert said(replace(learned, stopped_by="stopped")) == ("Ready", "Stopped at step 120")
+    assert said(replace(learned, stopped_by="finished")) == ("Ready", "Finished at step 120")
+    assert said(replace(learned, stopped_by="failed"))[0] == "Stopped at step 120"
+    assert said(learned) == ("Ready", "0.8 M parameters · step 120")
+
+
+def test_training_says_how_far_and_how_long(idle):
+    state = with_model(idle, 250, running=frozenset({"train"}), seconds_per_step=0.2)
+    assert said(state) == ("Training", "25 %   250 of 1 000 steps · 2 min left")
+    assert status_of(state).share == pytest.approx(0.25)
+    paused = replace(state, paused=frozenset({"train"}))
+    assert said(paused) == ("Paused", "25 %   250 of 1 000 steps")
+
+
+def test_preparing_and_reading(idle):
+    building = {"train": Progress("train", "Building the model")}
+    state = replace(idle, running=frozenset({"train"}), progress=building)
+    assert said(state) == ("Preparing", "Building the model")
+    reading = {"data": Progress("data", "Tokenizing", 1, 4)}
+    state = replace(idle, running=frozenset({"data"}), progress=reading)
+    assert said(state) == ("Reading", "Tokenizing")
+    assert status_of(state).share == pytest.approx(0.25)
+
+
+def test_problems_are_counted(idle):
+    one = replace(idle, config=idle.config.changed("model", {"embed_size": 130}))
+    assert status_of(one).word == "1 setting needs attention"
+    two = replace(one, config=one.config.changed("train", {"steps": 0}))
+    assert status_of(two).word == "2 settings need attention"
+
+
+def test_the_bar_shows_and_notes(qtbot, idle):
+    bar = StatusBar()
+    qtbot.addWidget(bar)
+    bar.show_state(idle)
+    bar.note("Saved", "check", "ok")
+    assert bar.text() == "Ready  | Saved"
+    assert bar.accessibleName().startswith("Ready")
