@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import os
+import stat
 import sysconfig
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -110,13 +111,12 @@ def _path(path: Path) -> Work[list[str]]:
     """The text of a file, or the texts of a folder."""
     shown = label(str(path))
     with _explained(shown):
-        if path.is_dir():
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
             return (yield from _folder(path))
-        if not path.exists():
-            raise FileNotFoundError
-        if not path.is_file():
+        if not stat.S_ISREG(found.st_mode):  # a pipe or a device may never end
             raise _unusable(f"“{shown}” is neither a file nor a folder.", "Choose a text file or a folder.")
-        data = yield from _bytes(path, Meter(f"Reading {shown}", path.stat().st_size))
+        data = yield from _bytes(path, Meter(f"Reading {shown}", found.st_size))
     if _is_binary(data):
         raise _unusable(f"“{shown}” is not a text file: it holds zero bytes.", "Choose a text file.")
     return [_decoded(data, shown)]
@@ -193,7 +193,7 @@ def _explained(shown: str) -> Iterator[None]:
     """Say in words why a file or folder cannot be read."""
     try:
         yield
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise _unusable(f"“{shown}” was not found.", "Put it back, or leave it out.") from error
     except PermissionError as error:
         raise _unusable(

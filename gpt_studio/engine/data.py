@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
 
@@ -54,13 +55,14 @@ class Dataset:
 # ---------------------------------------------------------------- from corpora to tokens
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Part:
-    """A document or one side of it, learned from or held out."""
+    """A document or one side of it, and the ids found for it so far, piece by piece."""
 
     corpus: str
     held_out: bool
     text: str
+    ids: list[Ids] = field(default_factory=list)
 
 
 def prepare(config: DataConfig) -> Work[Dataset]:
@@ -79,34 +81,13 @@ def prepare(config: DataConfig) -> Work[Dataset]:
     for name in dict.fromkeys(config.corpora):
         corpora[name] = yield from read(name)
     parts = _parts(corpora, config.validation)
-    tokens = yield from _tokenize(kind, [part.text for part in parts])
-    train = _joined(kind, [ids for part, ids in zip(parts, tokens, strict=True) if not part.held_out])
-    validation = _joined(kind, [ids for part, ids in zip(parts, tokens, strict=True) if part.held_out])
+    yield from _tokenize(kind, parts)
+    train = _stream(kind, [part for part in parts if not part.held_out])
+    validation = _stream(kind, [part for part in parts if part.held_out])
     counts = yield from _counts(kind, train, validation)
-    lengths = Counter[str]()
-    for part, ids in zip(parts, tokens, strict=True):
-        lengths[part.corpus] += len(ids)
-    first = next(part.corpus for part in parts if not part.held_out)
-    report = DataReport(
-        data=config,
-        corpora=tuple(
-            Corpus(name, label(name), _size(documents), len(documents), lengths[name])
-            for name, documents in corpora.items()
-        ),
-        vocab_size=kind.vocab_size,
-        vocab_used=int(np.count_nonzero(counts)),
-        characters=sum(len(part.text) for part in parts),
-        size=sum(map(_size, corpora.values())),
-        train_tokens=len(train),
-        validation_tokens=len(validation),
-        documents=sum(map(len, corpora.values())),
-        validation_documents=sum(part.held_out for part in parts),
-        token_lengths=_token_lengths(kind, counts),
-        preview=_preview(kind, train[:PREVIEW], counts),
-        preview_title=f"{label(first)} · first {number(len(train[:PREVIEW]))} tokens",
-        seconds=time.perf_counter() - started,
-    )
-    return Dataset(kind, train, validation, report)
+    report = _report(config, kind, corpora, parts, train[:PREVIEW], counts)
+    seconds = time.perf_counter() - started
+    return Dataset(kind, train, validation, dataclasses.replace(report, seconds=seconds))
 
 
 def _parts(corpora: Mapping[str, Sequence[Document]], share: float) -> list[_Part]:
@@ -145,7 +126,7 @@ def hold_out(documents: Iterable[Document], share: float) -> dict[bytes, int]:
         cuts[giant] = _cut(texts[giant], share)
     room = share * rest
     for digest in sorted(by_size):  # digests fall like dice, the same way every time
-        if sizes[digest] <= room:
+        if sizes[digest] < 2 * room:  # nearer to the share with it than without
             room -= sizes[digest]
             cuts[digest] = 0
     return cuts
@@ -162,26 +143,25 @@ def _cut(text: str, share: float) -> int:
     return at
 
 
-def _tokenize(kind: Tokenizer, texts: Sequence[str]) -> Work[list[Ids]]:
-    """The ids of each text and the end of text after them."""
-    meter = Meter("Tokenizing", sum(len(text.encode()) for text in texts))
-    found: list[list[Ids]] = [[] for _ in texts]
-    for batch in _batches(texts):
-        pieces = [piece for _, piece in batch]
-        for (index, _), ids in zip(batch, kind.encode_batch(pieces), strict=True):
-            found[index].append(ids)
-        yield meter.add(sum(len(piece.encode()) for piece in pieces))
-    end = np.array([kind.end], kind.dtype)
-    return [np.concatenate([*ids, end]) for ids in found]
+def _tokenize(kind: Tokenizer, parts: Sequence[_Part]) -> Work[None]:
+    """Find the ids of each part and put the end of text after them."""
+    meter = Meter("Tokenizing", sum(len(part.text.encode()) for part in parts))
+    for batch in _batches(parts):
+        texts = [piece for _, piece in batch]
+        for (part, _), ids in zip(batch, kind.encode_batch(texts), strict=True):
+            part.ids.append(ids)
+        yield meter.add(sum(len(text.encode()) for text in texts))
+    for part in parts:
+        part.ids.append(np.array([kind.end], kind.dtype))
 
 
-def _batches(texts: Sequence[str]) -> Iterator[list[tuple[int, str]]]:
-    """The texts in pieces, each with its text's index, as many at a time as are tokenized together."""
-    batch: list[tuple[int, str]] = []
+def _batches(parts: Sequence[_Part]) -> Iterator[list[tuple[_Part, str]]]:
+    """The texts in pieces, as many at a time as are tokenized together."""
+    batch: list[tuple[_Part, str]] = []
     size = 0
-    for index, text in enumerate(texts):
-        for piece in pieces(text):
-            batch.append((index, piece))
+    for part in parts:
+        for piece in pieces(part.text):
+            batch.append((part, piece))
             size += len(piece)
             if size >= PIECES * PIECE:
                 yield batch
@@ -204,15 +184,52 @@ def pieces(text: str, size: int = PIECE) -> Iterator[str]:
     yield text[start:]
 
 
-def _joined(kind: Tokenizer, tokens: Sequence[Ids]) -> Ids:
-    return np.concatenate([np.empty(0, kind.dtype), *tokens])
+def _stream(kind: Tokenizer, parts: Sequence[_Part]) -> Ids:
+    return np.concatenate([np.empty(0, kind.dtype), *chain.from_iterable(part.ids for part in parts)])
 
 
 # ---------------------------------------------------------------- the report
 
 
-def _size(documents: Iterable[Document]) -> int:
-    return sum(document.size for document in documents)
+def _report(
+    config: DataConfig,
+    kind: Tokenizer,
+    corpora: Mapping[str, Sequence[Document]],
+    parts: Sequence[_Part],
+    first: Ids,
+    counts: Counts,
+) -> DataReport:
+    """What it all came to; `first` are the tokens to preview."""
+    found = [_corpus(name, documents, parts) for name, documents in corpora.items()]
+    held_out = [part for part in parts if part.held_out]
+    validation_tokens = sum(map(_length, held_out))
+    preview_from = next(part.corpus for part in parts if not part.held_out)
+    return DataReport(
+        data=config,
+        corpora=tuple(found),
+        vocab_size=kind.vocab_size,
+        vocab_used=int(np.count_nonzero(counts)),
+        characters=sum(len(part.text) for part in parts),
+        size=sum(corpus.size for corpus in found),
+        train_tokens=int(counts.sum()) - validation_tokens,
+        validation_tokens=validation_tokens,
+        documents=sum(corpus.documents for corpus in found),
+        validation_documents=len(held_out),
+        token_lengths=_token_lengths(kind, counts),
+        preview=_preview(kind, first, counts),
+        preview_title=f"{label(preview_from)} · first {number(len(first))} tokens",
+        seconds=0.0,
+    )
+
+
+def _corpus(name: str, documents: Sequence[Document], parts: Sequence[_Part]) -> Corpus:
+    size = sum(document.size for document in documents)
+    tokens = sum(_length(part) for part in parts if part.corpus == name)
+    return Corpus(name, label(name), size, len(documents), tokens)
+
+
+def _length(part: _Part) -> int:
+    return sum(map(len, part.ids))
 
 
 def _counts(kind: Tokenizer, *streams: Ids) -> Work[Counts]:
