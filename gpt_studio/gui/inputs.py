@@ -34,10 +34,12 @@ from gpt_studio.gui.theme import color, follow, font, look, paint_icon
 class NumberField(QLineEdit):
     """A number as right-aligned text: whole or (`whole=False`) any float, "6e-4" included.
 
-    `committed` gives the value a person settled on, by Enter, by leaving, or by an arrow key; text that
-    is no number goes back to the last one. Range is not enforced: whoever owns the value explains it.
+    `typed` gives the number so far at each keystroke, None while the text is none; `committed` the value a
+    person settled on, by Enter, by leaving, or by an arrow key. Text that is no number is outlined and goes
+    back to the last one. Range is not enforced: whoever owns the value explains it.
     """
 
+    typed = Signal(object)  # int, float or None
     committed = Signal(object)  # int or float
 
     def __init__(
@@ -61,6 +63,8 @@ class NumberField(QLineEdit):
         self._step, self._prefix = step, prefix
         self._value: int | float = value
         self._problem = False
+        self._unreadable = False
+        self.textEdited.connect(self._read)
         self.editingFinished.connect(self._commit_text)
         follow(self.restyle)
         self.set_value(value)
@@ -76,9 +80,10 @@ class NumberField(QLineEdit):
         return self._value
 
     def set_value(self, value: float) -> None:
-        """Show a value without telling anybody."""
+        """Show a value without telling anybody; what is being typed stays if it means the same."""
         self._value = int(value) if self._whole else float(value)
-        self._show()
+        if not (self.isModified() and self._parsed(self.text()) == self._value):
+            self._show()
 
     def set_problem(self, problem: bool) -> None:
         """Outline the field as one whose value cannot be used."""
@@ -125,8 +130,18 @@ class NumberField(QLineEdit):
         target = self._value * 1.1**count if self._scientific else self._value + count * self._step
         self._commit(round(target) if self._whole else float(f"{target:.12g}"))
 
+    def _read(self, text: str) -> None:
+        value = self._parsed(text)
+        self._set_unreadable(value is None)
+        self.typed.emit(value)
+
+    def _set_unreadable(self, unreadable: bool) -> None:
+        if unreadable != self._unreadable:
+            self._unreadable = unreadable
+            self._paint_state()
+
     def _commit_text(self) -> None:
-        value = self._parsed(self.text())
+        value = self._parsed(self.text()) if self.isModified() else None
         if value is None:
             self._show()
         else:
@@ -149,6 +164,7 @@ class NumberField(QLineEdit):
         return int(value) if self._whole else value
 
     def _show(self) -> None:
+        self._set_unreadable(False)
         text = self._editable(self._value)
         self.setText(text if self.hasFocus() else f"{self._prefix}{text}".replace("-", MINUS))
 
@@ -168,7 +184,7 @@ class NumberField(QLineEdit):
                 f"QLineEdit {{ background: transparent; border: 1px solid transparent;"
                 f" color: {look.theme.text2}; }}"
             )
-        elif self._problem:
+        elif self._problem or self._unreadable:
             self.setStyleSheet(f"QLineEdit {{ border: 1px solid {look.theme.warn}; }}")
         else:
             self.setStyleSheet("")

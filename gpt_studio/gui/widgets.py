@@ -278,7 +278,7 @@ class KeyValueRow(QWidget):
 
     def __init__(self, label: str, value: str = UNKNOWN, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        row = Row(parent=self)
+        row = Row(spacing=4, parent=self)
         self._label = ElidedLabel(label, "small", "text2")
         self._value = Label(value, "strong", "text", tabular=True)
         self._value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
