@@ -123,7 +123,8 @@ def hold_out(documents: Iterable[Document], share: float) -> dict[bytes, int]:
     while by_size and sizes[by_size[-1]] > share * rest:
         giant = by_size.pop()
         rest -= sizes[giant]
-        cuts[giant] = _cut(texts[giant], share)
+        if len(texts[giant]) > 1:  # a single character is learned
+            cuts[giant] = _cut(texts[giant], share)
     room = share * rest
     for digest in sorted(by_size):  # digests fall like dice, the same way every time
         if sizes[digest] < 2 * room:  # nearer to the share with it than without
@@ -296,12 +297,12 @@ def validation_batches(tokens: Ids, context: int, batch_size: int, count: int) -
 
     All batches have one size, so that the mean of their losses is the loss. None for too few tokens.
     """
-    windows = max(0, (len(tokens) - 1) // context)
-    used = windows if windows < batch_size else min(count, windows // batch_size) * batch_size
-    starts = np.linspace(0, len(tokens) - 1 - context, used).astype(np.int64)
-    return [
-        _windows(tokens, starts[first : first + batch_size], context) for first in range(0, used, batch_size)
-    ]
+    windows = (len(tokens) - 1) // context
+    size = min(batch_size, windows)
+    if size < 1:
+        return []
+    starts = np.linspace(0, len(tokens) - 1 - context, size * min(count, windows // size)).astype(np.int64)
+    return [_windows(tokens, starts[first : first + size], context) for first in range(0, len(starts), size)]
 
 
 def _windows(tokens: Ids, starts: npt.NDArray[np.int64], context: int) -> Batch:
