@@ -1,26 +1,23 @@
 """Parameters, memory and compute of a GPT by arithmetic: no tensor is made, so it is instant.
 
-The training memory is the peak of a real step, found as the largest of the few moments at which the
-peak can fall. Sizes are in bytes. In the comments N is the tokens of a batch, D the embedding size,
-V the vocabulary.
+The training memory is the peak of a real step: what the step takes and frees is replayed as sizes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 
 from gpt_studio.core.config import GPTConfig, RunConfig
 
-FP32 = 4
-BF16 = 2
+BF16, FP32, INT64 = 2, 4, 8  # bytes of a number
 MB = 2**20
 
-# What a process holds besides its tensors. CPU: measured, torch imported and one tiny step done.
-# CUDA: an assumption until measured, a context, the matmul library's workspace and rounding.
-OVERHEAD = {"cpu": 330 * MB, "cuda": 600 * MB}
+# What a process holds besides its tensors. CPU: measured with torch 2.13, libraries loaded and tiny steps
+# done. CUDA: an assumption until measured (context, libraries' workspaces, rounding by the allocator).
+OVERHEAD = {"cpu": 320 * MB, "cuda": 600 * MB}
+RANDOM_STATE = 5056  # of a CPU generator; checkpointing keeps one per block to drop the same values again
 
 
 @dataclass(frozen=True)
@@ -155,133 +152,216 @@ def generation_memory(config: GPTConfig) -> int:
 
 
 def training_memory(config: RunConfig, device: str = "cpu") -> Memory:
-    """The peak of a training step with AdamW, by part."""
-    count = parameters(config.model)
+    """The peak of a training step, by part: any step but the first, when the optimizer has its state.
+
+    Left out: the workspace that matrix products take inside a kernel (below 1 MB on CPUs).
+    """
     kind = "cuda" if device.startswith("cuda") else "cpu"
-    moment = max(_Step(config, kind).moments(), key=lambda moment: moment.size)
-    return Memory(
-        weights=FP32 * count + moment.copies,
-        gradients=moment.gradients,
-        optimizer=2 * FP32 * count,
-        activations=moment.activations,
-        logits=moment.logits,
-        overhead=OVERHEAD[kind],
-    )
+    return Memory(**_Step(config, kind).peak(), overhead=OVERHEAD[kind])
 
 
-@dataclass(frozen=True)
-class _Moment:
-    """What lives at one moment of a step, beside the weights and the optimizer's state."""
+class _Tape:
+    """Bytes alive by part, and how they were divided when they were most."""
 
-    copies: int  # of weights, in bf16
-    gradients: int
-    activations: int
-    logits: int = 0
+    def __init__(self, **live: int) -> None:
+        self.live = live
+        self.peak = dict(live)
+        self.now = self.most = sum(live.values())
 
-    @property
-    def size(self) -> int:
-        return self.copies + self.gradients + self.activations + self.logits
+    def take(self, part: str, size: int) -> None:
+        self.live[part] += size
+        self.now += size
+        if self.now > self.most:
+            self.peak, self.most = dict(self.live), self.now
+
+    def free(self, part: str, size: int) -> None:
+        self.live[part] -= size
+        self.now -= size
 
 
 class _Step:
-    """The sizes of one training step's tensors, and the moments at which they can be most."""
+    """A training step of `engine.model.GPT` with AdamW, as sizes. Its methods read like the step itself.
+
+    With bf16 autocast, matrix products read and write bf16; all that blocks add to stays fp32. Weights
+    and their gradients are fp32, with bf16 copies while a product needs them.
+    """
 
     def __init__(self, config: RunConfig, kind: str) -> None:
-        model, train = config.model, config.train
-        low = train.precision == "bf16"
-        width = model.embed_size
-        self.layers = model.num_layers
-        self.tied = model.tie_embeddings
-        self.checkpointed = model.gradient_checkpointing
-        self.rows = train.batch_size * model.max_length
-        self.item = BF16 if low else FP32
+        self.model = model = config.model
+        self.low = config.train.precision == "bf16"
+        self.accumulates = config.train.accumulation > 1
+        self.item = BF16 if self.low else FP32
 
-        self.stream = FP32 * self.rows * width  # what the blocks add to stays in fp32
-        self.act = self.item * self.rows * width  # what matrix products read and write
+        rows, width = config.train.batch_size * model.max_length, model.embed_size
+        self.ids = 2 * INT64 * rows  # of the texts read and of the tokens to come
+        self.stream = FP32 * rows * width  # what every block reads and adds to
+        self.act = self.item * rows * width  # a matrix product's input or output
         self.hidden = model.forward_expansion * self.act
-        masks = 0 if not model.dropout else 1 if kind == "cuda" else self.item
-        self.mask = masks * self.rows * width
-        self.statistics = 8 * self.rows  # of a layer norm
-        self.log_sums = FP32 * self.rows * model.heads  # of fused attention
+        self.statistics = 2 * FP32 * rows  # mean and spread, kept by each layer norm
+        self.sums = FP32 * rows * model.heads  # kept by fused attention
+        self.scores = rows * model.vocab_size  # as many as logits
 
-        self.matrix = width**2
-        self.widening = model.forward_expansion * width**2
+        on_cpu = kind == "cpu"  # where masks are numbers; elsewhere one byte each
+        mask = rows * width if model.dropout else 0
+        self.mask = mask * (self.item if on_cpu else 1)
+        self.embedding_mask = mask * (FP32 if on_cpu else 1)
+        self.random_state = RANDOM_STATE if on_cpu else 0
+
+        self.square = width * width
+        self.wide = model.forward_expansion * self.square
+        self.matrices = 4 * self.square + 2 * self.wide  # of one block
         self.table = model.vocab_size * width
-        self.table_copy = BF16 * self.table if low else 0
-        self.copies = BF16 * (4 * self.matrix + 2 * self.widening) if low else 0
         self.block_gradients = FP32 * _count(_block_shapes(model))
-        self.all_gradients = FP32 * parameters(model)
-        self.accumulates = train.accumulation > 1
-        self.tokens = self.rows * model.vocab_size
-        first_mask = self.mask * FP32 // self.item if kind == "cpu" else self.mask
-        self.inputs = 16 * self.rows + first_mask  # ids and targets
 
-    @cached_property
-    def feed_forward(self) -> int:
-        """Kept by half a block: its input, normalized, widened, bent."""
-        return self.stream + self.statistics + self.act + 2 * self.hidden + self.mask
+        attention = self.stream + self.statistics + 5 * self.act + self.sums + self.mask
+        feed_forward = self.stream + self.statistics + self.act + 2 * self.hidden + self.mask
+        self.block = attention + feed_forward  # what the way back through a block needs
 
-    @cached_property
-    def attention(self) -> int:
-        """Kept by the other half: its input, normalized, queries, keys and values, the result."""
-        return self.stream + self.statistics + 5 * self.act + self.log_sums + self.mask
-
-    @cached_property
-    def block(self) -> int:
-        return self.attention + self.feed_forward
-
-    def moments(self) -> Iterator[_Moment]:
-        kept = self.stream if self.checkpointed else self.block
-        copies = self.layers * (0 if self.checkpointed else self.copies) + self.table_copy
-        before = self.all_gradients if self.accumulates else 0
-        forward = self.inputs + self.layers * kept + self.stream + self.act + self.statistics
-        all_copies = self.layers * self.copies + self.table_copy
-        once = 2 * FP32 + (BF16 if self.item == BF16 else 0)
-        yield _Moment(all_copies, before, forward, once * self.tokens)  # loss, forward
-        yield _Moment(copies, before, forward, 3 * FP32 * self.tokens)  # loss, backward
-        yield _Moment(
-            copies, before + self.item * self.table, forward + self.act, self.item * self.tokens
-        )  # head
-        if self.item == BF16:
-            cast = (BF16 + FP32) * self.table
-            yield _Moment(copies - self.table_copy, before + cast, forward - self.act + self.stream)
-        for below in (self.layers, 1):
-            yield from self._block_moments(below)
-        yield self._last_moment()
-
-    def _block_moments(self, below: int) -> Iterator[_Moment]:
-        """The way back through one block with `below` blocks still to go, this one included."""
-        head = FP32 * self.table
-        if self.accumulates:
-            done = self.all_gradients + (head if self.tied else 0)
-        else:
-            done = head + (self.layers - below) * self.block_gradients
-        if self.checkpointed:
-            kept, copies = (below - 1) * self.stream + self.block, self.copies
-        else:
-            kept, copies = below * self.block, below * self.copies
-        kept += self.inputs + self.stream  # the gradient that comes from above
-        low = self.item == BF16
-        inner = self.act if low or self.mask else 0
-        grown = 0 if self.accumulates else FP32 * self.widening
-
-        # Feed-forward: the gradient of the hidden layer and of the second matrix
-        yield _Moment(copies, done + self.item * self.widening, kept + inner - self.mask + self.hidden)
-        # ... of the first matrix
-        yield _Moment(
-            copies - self.table_copy * 0 - (BF16 * self.widening if low else 0),
-            done + grown + self.item * self.widening,
-            kept - self.hidden - self.mask + self.act,
+    def peak(self) -> dict[str, int]:
+        """The bytes of each part when all together are most."""
+        weights = FP32 * parameters(self.model)
+        gradients = weights if self.accumulates else 0  # those of the batches before
+        self.tape = _Tape(
+            weights=weights, gradients=gradients, optimizer=2 * weights, activations=self.ids, logits=0
         )
-        # Attention: the gradients of queries, keys and values
-        yield _Moment(
-            copies - (2 * BF16 * self.widening if low else 0),
-            done + 2 * grown + (0 if self.accumulates else FP32 * self.matrix),
-            kept - self.feed_forward + 4 * self.act,
-        )
+        self.forward()
+        self.loss()
+        self.head_backward()
+        self.blocks_backward()
+        self.embeddings_backward()
+        return self.tape.peak
 
-    def _last_moment(self) -> _Moment:
-        """The embeddings' gradients: a tied table's is summed from its two uses."""
-        tables = self.tied + self.accumulates + (self.tied and self.item == FP32)
-        extra = FP32 * self.table * tables
-        return _Moment(0, self.all_gradients + extra, self.inputs + self.stream)
+    # ------------------------------------------------------------ forward
+
+    def forward(self) -> None:
+        """What each layer keeps for the way back, and the last layer's output."""
+        layers, take = self.model.num_layers, self.tape.take
+        take("activations", self.embedding_mask)
+        take("activations", layers * self.kept)
+        take("weights", layers * self.copy(self.matrices))
+        take("activations", self.stream + self.statistics + self.act)
+        take("weights", self.copy(self.table))
+
+    @property
+    def kept(self) -> int:
+        """By one block, until the way back."""
+        checkpointed = self.model.gradient_checkpointing
+        return self.stream + self.random_state if checkpointed else self.block
+
+    def copy(self, weights: int) -> int:
+        """The bf16 copy that autocast makes of so many weights."""
+        return BF16 * weights if self.low else 0
+
+    # ------------------------------------------------------------ loss
+
+    def loss(self) -> None:
+        """Forward: logits, in fp32 too, and their log-softmax. Backward: a gradient for either."""
+        scores = FP32 * self.scores
+        self.tape.take("logits", self.item * self.scores)
+        self.tape.take("logits", scores if self.low else 0)
+        self.tape.take("logits", scores)
+        self.tape.free("logits", self.item * self.scores + (scores if self.low else 0))
+        if self.model.gradient_checkpointing:  # nothing but autocast, now over, holds the blocks' copies
+            self.tape.free("weights", self.model.num_layers * self.copy(self.matrices))
+        self.tape.take("logits", 2 * scores)
+        self.tape.free("logits", 2 * scores)
+
+    # ------------------------------------------------------------ backward
+
+    def head_backward(self) -> None:
+        take, free = self.tape.take, self.tape.free
+        if self.low:
+            take("logits", BF16 * self.scores)
+            free("logits", FP32 * self.scores)
+        take("gradients", self.item * self.table)
+        take("activations", self.act)
+        free("logits", self.item * self.scores)
+        free("activations", self.act)
+        self.weight_gradient(self.table, stays=self.model.tie_embeddings)
+        self.norm_backward()
+
+    def blocks_backward(self) -> None:
+        """The top block, all between at once, the bottom block: the peak is never between."""
+        self.block_backward()
+        between = self.model.num_layers - 2
+        if between < 0:
+            return
+        self.tape.free("activations", between * self.kept)
+        if not self.model.gradient_checkpointing:
+            self.tape.free("weights", between * self.copy(self.matrices))
+        if not self.accumulates:
+            self.tape.take("gradients", between * self.block_gradients)
+        self.block_backward()
+
+    def block_backward(self) -> None:
+        """From the gradient of the block's output to that of its input, which takes its place."""
+        take, free = self.tape.take, self.tape.free
+        if self.model.gradient_checkpointing:
+            take("activations", self.block - self.kept)
+            take("weights", self.copy(self.matrices))
+
+        gradient = self.branch_backward()
+        self.linear_backward(self.wide, gradient, kept=self.hidden, result=self.hidden)
+        take("activations", self.hidden)  # through GELU
+        free("activations", 2 * self.hidden)
+        self.linear_backward(self.wide, self.hidden, kept=self.act, result=self.act)
+        self.norm_backward()
+        free("activations", self.stream)  # added in place
+
+        gradient = self.branch_backward()
+        self.linear_backward(self.square, gradient, kept=0, result=self.act)
+        take("activations", 3 * self.act)  # gradients of queries, keys and values
+        free("activations", 5 * self.act + self.sums)
+        take("activations", 3 * self.act)  # side by side
+        free("activations", 3 * self.act)
+        self.linear_backward(3 * self.square, 3 * self.act, kept=self.act, result=self.act)
+        self.norm_backward()
+        free("activations", self.stream)
+
+        if not self.accumulates:  # the small ones: norms and offsets
+            take("gradients", self.block_gradients - FP32 * self.matrices)
+
+    def branch_backward(self) -> int:
+        """The stream's gradient through dropout and to the branch's precision; its size if it is new."""
+        if self.low:
+            self.tape.take("activations", self.act)
+        if self.mask:
+            self.tape.take("activations", self.act)
+            self.tape.free("activations", self.mask + (self.act if self.low else 0))
+        return self.act if self.low or self.mask else 0
+
+    def linear_backward(self, weights: int, gradient: int, *, kept: int, result: int) -> None:
+        """Two products: the gradients of what the layer read, and of its weights."""
+        self.tape.take("activations", result)
+        self.tape.take("gradients", self.item * weights)
+        self.tape.free("activations", kept + gradient)
+        self.weight_gradient(weights, stays=False)
+
+    def weight_gradient(self, weights: int, *, stays: bool) -> None:
+        """To fp32, then kept, or added to the one there is; one that `stays` waits for another use."""
+        self.tape.free("weights", self.copy(weights))
+        if self.low:
+            self.tape.take("gradients", FP32 * weights)
+            self.tape.free("gradients", BF16 * weights)
+        if self.accumulates and not stays:
+            self.tape.free("gradients", FP32 * weights)
+
+    def norm_backward(self) -> None:
+        """To fp32, then through the norm, which lets go of its input."""
+        if self.low:
+            self.tape.take("activations", self.stream)
+            self.tape.free("activations", self.act)
+        self.tape.take("activations", self.stream)
+        self.tape.free("activations", 2 * self.stream + self.statistics)
+
+    def embeddings_backward(self) -> None:
+        take, free = self.tape.take, self.tape.free
+        if self.embedding_mask:
+            take("activations", self.stream)
+            free("activations", self.stream + self.embedding_mask)
+        if not self.accumulates:
+            take("gradients", FP32 * self.model.max_length * self.model.embed_size)
+        take("gradients", FP32 * self.table)
+        free("activations", self.stream)
+        if self.model.tie_embeddings and not self.low:
+            take("gradients", FP32 * self.table)  # the sum of both uses; bf16 adds in place
