@@ -57,7 +57,7 @@ class _Axis(pg.AxisItem):  # type: ignore[misc]
         self.setStyle(
             tickLength=0,
             tickAlpha=0,
-            hideOverlappingLabels=False,
+            hideOverlappingLabels=40,  # px a label may reach over the end of its axis
             autoExpandTextSpace=False,
             autoReduceTextSpace=False,
         )

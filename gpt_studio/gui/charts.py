@@ -42,7 +42,7 @@ class SmallChart(Chart):
         head.addWidget(self._title, 1)
         head.addWidget(self._value)
         self.column.insertLayout(0, head)
-        self.column.set_space((16, 10, 14, 6), 4)
+        self.column.set_space((16, 9, 14, 6), 7)
         self._plan_curve = pg.PlotCurveItem(antialias=True)
         self._limit_curve = pg.PlotCurveItem()
         self._curve = pg.PlotCurveItem(antialias=True)

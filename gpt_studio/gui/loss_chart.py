@@ -178,7 +178,7 @@ class LossChart(Chart):
         first = float(self._train.steps[0]) if len(self._train) else 0.0
         last = float(max(shown))
         left = 0.0 if first <= 0.2 * last else first
-        return left, max(last + (last - left) * (0.17 if events else 0.015), left + 1)
+        return left, max(last + (last - left) * (0.2 if events else 0.015), left + 1)
 
     def _loss_range(self) -> tuple[float, float]:
         parts = [part for part in (self._train.values, self._validation.values) if len(part)]
@@ -208,14 +208,14 @@ class LossChart(Chart):
         return up, across
 
     def _place_events(self, left: float, right: float) -> None:
-        """Labels stand left of their line where they would not fit at its right."""
+        """Labels stand left of their line; the last one, and any without room there, at its right."""
         top = self.view.viewRange()[1][1]
-        width = max(1.0, self.view.width())
+        pixel = max(1e-9, right - left) / max(1.0, self.view.width())
         for number, (step, _, _, _, label) in enumerate(self._events):
-            room = (right - step) / max(1e-9, right - left) * width
+            width = label.boundingRect().width() * pixel
             last = number == len(self._events) - 1
-            fits = room > label.boundingRect().width() + look.px(4)
-            label.setAnchor((0, -0.6) if last and fits else (1, -0.6))
+            at_right = (last and step + width <= right) or step - width < left
+            label.setAnchor((0 if at_right else 1, -0.6))
             label.setPos(QPointF(step, top))
 
     def fill_menu(self, menu: Menu) -> None:

@@ -234,7 +234,7 @@ def ramp_text(value: float) -> QColor:
     """The color of text on the sequential map at `value`: quiet on nothing, else the better contrast."""
     if value < 0.12:
         return color("text2")
-    return max((QColor("#15171C"), QColor("#FFFFFF")), key=lambda ink: contrast(ink, ramp(value)))
+    return max((QColor("#060709"), QColor("#FFFFFF")), key=lambda ink: contrast(ink, ramp(value)))
 
 
 def surprise(probability: float) -> QColor | None:
