@@ -66,13 +66,13 @@ def moments(model: GPT, optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def restore_moments(model: GPT, optimizer: Optimizer, moments: Mapping[str, Tensor]) -> None:
-    """Give an optimizer of this model its memory back, copied to the parameters' device."""
+    """Give an optimizer of this model its memory back, on the parameters' device."""
     if not moments:
         return
     names = {parameter: name for name, parameter in model.named_parameters()}
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state = {
-        index: {key: moments[f"{names[parameter]}.{key}"].clone() for key in MOMENTS}
+        index: {key: moments[f"{names[parameter]}.{key}"] for key in MOMENTS}
         for index, parameter in enumerate(parameters)
     }
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

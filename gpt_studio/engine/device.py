@@ -83,31 +83,32 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 class PeakMemory:
-    """The most memory used on a device since this was made, in bytes.
+    """The most memory that computing takes on a device from now on, in bytes.
 
     CUDA: what torch has reserved at most plus the CUDA context, which the driver reports where it can
-    (the context alone holds some hundred MB). CPU: the growth of the process's resident memory, seen at
-    each `look()`; call it where much is alive. Python, Qt and torch themselves are left out.
+    (it alone holds some hundred MB). CPU: the growth of the process's resident memory, so Python, Qt,
+    torch and the texts are left out; it is seen at each `look()` only.
     """
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, held: int = 0) -> None:
+        """`held`: bytes of tensors on the CPU that are already there and count as well."""
         self._device = torch.device(device)
-        self.peak = 0
+        self._process = psutil.Process()
+        self._before = self._resident() - held
+        self._peak = 0
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
-            self._context = _cuda_context(self._device)
-        else:
-            self._process = psutil.Process()
-            self._before = self._resident()
 
-    def look(self) -> int:
-        """Read the memory in use now, and return the most seen so far."""
+    def look(self) -> None:
+        """Remember the process's memory if it is the most so far; call it where much is alive."""
+        if self._device.type == "cpu":
+            self._peak = max(self._peak, self._resident() - self._before)
+
+    def read(self) -> int:
+        """The most so far."""
         if self._device.type == "cuda":
-            now = torch.cuda.max_memory_reserved(self._device) + self._context
-        else:
-            now = self._resident() - self._before
-        self.peak = max(self.peak, now)
-        return self.peak
+            return torch.cuda.max_memory_reserved(self._device) + _cuda_context(self._device)
+        return self._peak
 
     def _resident(self) -> int:
         resident: int = self._process.memory_info().rss

@@ -75,7 +75,14 @@ def test_peak_memory_remembers_what_was_freed():
     block = torch.ones(2**25)  # 128 MB
     memory.look()
     del block
-    assert memory.look() >= 100 * 2**20
+    memory.look()
+    assert memory.read() >= 100 * 2**20
+
+
+def test_peak_memory_counts_what_was_there_before():
+    held = PeakMemory("cpu", held=2**40)
+    held.look()
+    assert held.read() >= 2**40
 
 
 def test_the_cuda_context_is_zero_where_no_driver_answers():

@@ -1,0 +1,132 @@
+"""Write text with a model, one token at a time."""
+
+from __future__ import annotations
+
+import codecs
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from gpt_studio.core.config import SampleConfig
+from gpt_studio.core.errors import StudioError
+from gpt_studio.core.events import Event, Generate, Generated, Token
+from gpt_studio.engine.model import GPT, KVCache
+from gpt_studio.engine.sampling import draw, probabilities
+from gpt_studio.engine.tokenizers import END_OF_TEXT, Tokenizer
+
+ALTERNATIVES = 5
+
+
+def generate(
+    model: GPT, tokenizer: Tokenizer, request: Generate, version: Callable[[], object] = lambda: None
+) -> Iterator[Event]:
+    """Continue the prompt; yield each Token, then Generated.
+
+    Another job may train or move the model between two tokens: `version` tells the weights apart, and
+    when it changes, the text is read again, so that every token comes from one whole model. Writing uses
+    its own random numbers, and never changes a run.
+
+    Probability, rank (1 is the likeliest) and alternatives of a token are the model's own, before
+    temperature and the other sampling settings: a surprising token is one the model did not expect.
+    A token that completes no character, or may begin the stop text, has no text yet.
+
+    Raises:
+        StudioError: the weights are spoiled and give no probabilities.
+    """
+    started = time.perf_counter()
+    text = _Text(model, tokenizer.encode(request.prompt) or [tokenizer.end], version)
+    speech = Speech(request.stop)
+    dice = _dice(request.sample)
+    reason = "length"
+    for count in range(1, request.sample.max_tokens + 1):
+        logits = text.next_logits()
+        id = draw(probabilities(logits, request.sample, text.ids), dice)
+        text.ids.append(id)
+        ends = id == tokenizer.end
+        said = speech.add(tokenizer.raw(id), last=ends or count == request.sample.max_tokens)
+        yield _token(request.turn, said, id, logits, tokenizer)
+        if ends or speech.stopped:
+            reason = "end of text" if ends else "stop"
+            break
+    yield Generated(request.turn, count, time.perf_counter() - started, reason)
+
+
+def _dice(config: SampleConfig) -> torch.Generator:
+    dice = torch.Generator()
+    if config.fixed_seed:
+        dice.manual_seed(config.seed)
+    else:
+        dice.seed()
+    return dice
+
+
+class _Text:
+    """The ids so far and the model's memory of them."""
+
+    def __init__(self, model: GPT, ids: list[int], version: Callable[[], object]) -> None:
+        self.ids = ids
+        self._model = model
+        self._version = version
+        self._forget()
+
+    def _forget(self) -> None:
+        """Read all of the text anew at the next token."""
+        self._cache = KVCache(self._model)
+        self._read_with = self._version()
+
+    @torch.inference_mode()
+    def next_logits(self) -> Tensor:
+        """What the model expects next: logits (V,), float32 on the CPU."""
+        if self._version() != self._read_with:
+            self._forget()
+        context = self._model.config.max_length
+        if len(self.ids) > context:  # the oldest half makes room
+            del self.ids[: -max(1, context // 2)]
+            self._cache.length = 0
+        new = torch.tensor([self.ids[self._cache.length :]], device=self._cache.entries.device)
+        self._model.eval()  # a job that trains may have run in between
+        logits: Tensor = self._model(new, self._cache, last_only=True)[0, -1].float().cpu()
+        if not logits.isfinite().all():
+            raise StudioError(
+                "The model gives no probabilities — its weights are spoiled",
+                tries="Open a checkpoint, or train a new model.",
+            )
+        return logits
+
+
+class Speech:
+    """Bytes to text, as characters complete; what may be the beginning of the stop text waits."""
+
+    def __init__(self, stop: str = "") -> None:
+        self.stopped = False
+        self._stop = stop
+        self._waiting = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def add(self, data: bytes, last: bool = False) -> str:
+        """The text that can be shown after some more bytes; the last ones bring out all that waits."""
+        text = self._waiting + self._decoder.decode(data, last)
+        shown = len(text) if last else len(text) - self._may_begin_stop(text)
+        if self._stop and self._stop in text:
+            shown = text.index(self._stop)
+            self.stopped = True
+        self._waiting = text[shown:]
+        return text[:shown]
+
+    def _may_begin_stop(self, text: str) -> int:
+        """How many characters at the end of the text the stop text begins with."""
+        longest = min(len(text), len(self._stop) - 1)
+        return next((n for n in range(longest, 0, -1) if text.endswith(self._stop[:n])), 0)
+
+
+def _token(turn: int, said: str, id: int, logits: Tensor, tokenizer: Tokenizer) -> Token:
+    chances = logits.softmax(0)
+    top = chances.topk(min(ALTERNATIVES, chances.numel()))
+    alternatives = tuple(
+        (END_OF_TEXT if other == tokenizer.end else tokenizer.decode([other]), p)
+        for p, other in zip(top.values.tolist(), top.indices.tolist(), strict=True)
+    )
+    rank = 1 + int((logits > logits[id]).sum())
+    return Token(turn, said, id, float(chances[id]), rank, alternatives)

@@ -1,0 +1,283 @@
+"""Own the one model, its optimizer, texts and history; turn each request into a job."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch.optim import Optimizer
+
+from gpt_studio.core import units
+from gpt_studio.core.config import SECTIONS, DataConfig, RunConfig
+from gpt_studio.core.errors import Remedy, StudioError
+from gpt_studio.core.events import (
+    Built,
+    DeviceUsed,
+    Evaluated,
+    Event,
+    Forgotten,
+    Generate,
+    New,
+    Open,
+    Opened,
+    Prepare,
+    Progress,
+    Ready,
+    Request,
+    Sampled,
+    Save,
+    Saved,
+    Step,
+    Train,
+    UseDevice,
+)
+from gpt_studio.core.metrics import History
+from gpt_studio.core.runner import Job
+from gpt_studio.engine import checkpoint
+from gpt_studio.engine.checkpoint import Checkpoint, moments, restore_moments
+from gpt_studio.engine.data import Dataset, prepare
+from gpt_studio.engine.device import PeakMemory, default_device, devices, is_out_of_memory, use_threads
+from gpt_studio.engine.generator import generate
+from gpt_studio.engine.model import GPT
+from gpt_studio.engine.tokenizers import Tokenizer
+from gpt_studio.engine.trainer import make_optimizer, train
+
+
+@dataclass
+class Run:
+    """A model and all that belongs to it. Always after a whole step, whenever a job rests."""
+
+    config: RunConfig
+    tokenizer: Tokenizer
+    model: GPT
+    optimizer: Optimizer
+    step: int = 0
+    history: History = field(default_factory=History)
+
+    @property
+    def parameters(self) -> int:
+        return sum(p.numel() for p in self.model.parameters())
+
+    @property
+    def size(self) -> int:
+        """Bytes of weights and of what the optimizer remembers."""
+        remembered = moments(self.model, self.optimizer).values()
+        return sum(tensor.nbytes for tensor in (*self.model.parameters(), *remembered))
+
+    def record(self, event: Event) -> None:
+        """Take a fact of training into the history."""
+        match event:
+            case Step(step, values):
+                self.step = step
+                self.history.add_step(step, values)
+            case Evaluated(step, loss):
+                self.history.add_validation(step, loss)
+            case Sampled(sample):
+                self.history.samples.append(sample)
+
+    def renew_optimizer(self) -> None:
+        """Make the optimizer anew, after the config or the device changed; it remembers what it knew."""
+        remembered = moments(self.model, self.optimizer)
+        self.optimizer = make_optimizer(self.model, self.config.train)
+        restore_moments(self.model, self.optimizer, remembered)
+
+
+def open_session() -> Session:
+    """Wake the engine; importing this module has imported torch."""
+    use_threads()
+    return Session()
+
+
+class Session:
+    """What `core.runner.Session` asks for."""
+
+    def __init__(self) -> None:
+        self._device = default_device()
+        self._run: Run | None = None
+        self._dataset: Dataset | None = None
+        self._training = False
+
+    def greet(self) -> Iterator[Event]:
+        """Say what there is to compute on."""
+        yield Ready(devices(), self._device)
+
+    def start(self, request: Request) -> Job:
+        """The job a request asks for; nothing happens before it is first advanced."""
+        match request:
+            case Prepare():
+                return self._prepare(request)
+            case Train():
+                return self._train(request)
+            case Generate():
+                return self._generate(request)
+            case Save():
+                return self._save(request)
+            case Open():
+                return self._open(request)
+            case New():
+                return self._new()
+            case UseDevice():
+                return self._use_device(request)
+        raise TypeError(f"No job for {request!r}")
+
+    # ------------------------------------------------------------ data and training
+
+    def _prepare(self, request: Prepare) -> Job:
+        self._dataset = yield from prepare(request.data)
+        yield self._dataset.report
+
+    def _prepared(self, config: DataConfig) -> Generator[Progress | None, None, Dataset]:
+        """The texts of this config, as they were read last."""
+        if self._dataset is None or self._dataset.report.data != config:
+            self._dataset = yield from prepare(config)
+        return self._dataset
+
+    def _train(self, request: Train) -> Job:
+        """A failure before the new model is built leaves the old one as it was."""
+        config = request.config
+        _check(config)
+        self._training = True
+        try:
+            dataset = yield from self._prepared(config.data)
+            dataset.check(config.model.max_length)
+            memory = PeakMemory(self._device, held=self._run.size if self._run else 0)
+            if request.resume:
+                run = self._resumed(config, dataset)
+            else:
+                yield Progress("train", "Building the model")
+                run = self._run = self._built(config, dataset)
+                yield Built(config, run.parameters, self._device, run.step)
+            yield from self._learn(run, dataset, memory)
+        finally:
+            self._training = False
+
+    def _built(self, config: RunConfig, dataset: Dataset) -> Run:
+        if dataset.tokenizer.vocab_size != config.model.vocab_size:
+            raise StudioError("The model's vocabulary is not the tokenizer's.")
+        with _room_for_the_model():
+            torch.manual_seed(config.train.seed)
+            model = GPT(config.model).to(self._device)  # made on the CPU: the same weights on any device
+            return Run(config, dataset.tokenizer, model, make_optimizer(model, config.train))
+
+    def _resumed(self, config: RunConfig, dataset: Dataset) -> Run:
+        """The run there is, with the settings that may change on the way."""
+        run = self._needed_run()
+        same = run.config.model == config.model and run.tokenizer.to_dict() == dataset.tokenizer.to_dict()
+        if not same:
+            raise StudioError(
+                "The model was built with other settings.",
+                kept="The model is as it was.",
+                tries="Put the model's settings back to go on, or train a new one.",
+            )
+        if run.step >= config.train.steps:
+            raise StudioError(
+                f"All {units.number(config.train.steps)} steps are done.",
+                tries="Raise the number of steps to go on.",
+            )
+        run.config = config
+        run.renew_optimizer()
+        return run
+
+    def _learn(self, run: Run, dataset: Dataset, memory: PeakMemory) -> Job:
+        last = run.history.row(-1) if run.history else {"tokens": 0.0, "seconds": 0.0}
+        before = (run.step, int(last["tokens"]), last["seconds"])
+        with closing(train(run.model, run.optimizer, dataset, run.config, memory, *before)) as events:
+            for event in events:
+                if event is not None:
+                    run.record(event)
+                yield event
+
+    # ------------------------------------------------------------ chat
+
+    def _generate(self, request: Generate) -> Job:
+        run = self._needed_run()
+        yield from generate(run.model, run.tokenizer, request, lambda: (run.step, self._device))
+
+    # ------------------------------------------------------------ files and devices
+
+    def _save(self, request: Save) -> Job:
+        run = self._needed_run()
+        remembered = moments(run.model, run.optimizer)
+        kept = Checkpoint(run.config, run.step, run.tokenizer, run.model, run.history, remembered)
+        yield Saved(request.path, checkpoint.save(request.path, kept), run.step)
+
+    def _open(self, request: Open) -> Job:
+        self._refuse_while_training()
+        found = checkpoint.load(request.path)
+        with _room_for_the_model():
+            model = found.model.to(self._device)
+            optimizer = make_optimizer(model, found.config.train)
+            restore_moments(model, optimizer, found.moments)
+        run = self._run = Run(found.config, found.tokenizer, model, optimizer, found.step, found.history)
+        yield Opened(request.path, run.config, run.step, copy.deepcopy(run.history))
+        yield Built(run.config, run.parameters, self._device, run.step)
+
+    def _new(self) -> Job:
+        self._refuse_while_training()
+        self._run = None
+        _return_memory()
+        yield Forgotten()
+
+    def _use_device(self, request: UseDevice) -> Job:
+        self._refuse_while_training()
+        if request.device not in [device.name for device in devices()]:
+            raise StudioError(f"There is no device “{request.device}” any more.")
+        if self._run:
+            self._move(self._run, request.device)
+        self._device = request.device
+        _return_memory()
+        yield DeviceUsed(request.device)
+
+    def _move(self, run: Run, device: str) -> None:
+        try:
+            with _room_for_the_model():
+                run.model.to(device)
+                run.renew_optimizer()
+        except StudioError:
+            run.model.to(self._device)
+            raise
+
+    # ------------------------------------------------------------ shared
+
+    def _needed_run(self) -> Run:
+        if self._run is None:
+            raise StudioError("There is no model yet.", tries="Press Train, or open a checkpoint.")
+        return self._run
+
+    def _refuse_while_training(self) -> None:
+        if self._training:
+            raise StudioError(
+                "The model is being trained.", kept="Training is as it was.", tries="Stop the training first."
+            )
+
+
+def _check(config: RunConfig) -> None:
+    """Refuse a config that cannot be used, with the clicks that mend it."""
+    for section in SECTIONS:
+        for problem in getattr(config, section).problems().values():
+            remedies = tuple(Remedy(fix.label, section, fix.changes) for fix in problem.fixes)
+            raise StudioError(problem.text, kept="Nothing was changed.", remedies=remedies)
+
+
+@contextmanager
+def _room_for_the_model() -> Iterator[None]:
+    """Say in words that a model does not fit."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise StudioError(
+            "There is not enough memory for this model.",
+            kept="The model there was is kept.",
+            tries="Use fewer layers, a smaller embedding or another device.",
+        ) from error
+
+
+def _return_memory() -> None:
+    """Give memory torch no longer uses back to the GPU, for others."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,270 @@
+"""Train a model step by step, exactly repeatable.
+
+Everything random in step n follows from the seed and n alone: the texts, and what dropout drops. So a run
+that stops and goes on gives the same weights as one that never stopped, whatever ran in between.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.optim import AdamW, Optimizer
+
+from gpt_studio.core import units
+from gpt_studio.core.config import RunConfig, TrainConfig
+from gpt_studio.core.errors import Remedy, StudioError
+from gpt_studio.core.events import (
+    Evaluated,
+    Event,
+    Generate,
+    MemoryMeasured,
+    Sampled,
+    Step,
+    Token,
+)
+from gpt_studio.core.metrics import Sample
+from gpt_studio.engine.data import Batch, Dataset, batch, validation_batches
+from gpt_studio.engine.device import PeakMemory, is_out_of_memory
+from gpt_studio.engine.generator import generate
+from gpt_studio.engine.model import GPT, loss
+
+Work = Generator[Event | None, None, None]
+
+LOWEST_RATE = 0.1  # of the learning rate, where the schedules end
+SMOOTHING = 20  # steps the throughput is averaged over
+VALIDATION_TOKENS = 16_384  # looked at in each validation
+SAMPLE_TOKENS = 96
+MEMORY_EVERY = 2.0  # seconds between two reports
+
+
+def make_optimizer(model: GPT, config: TrainConfig) -> Optimizer:
+    """AdamW; weight decay pulls on matrices alone, not on offsets and norms."""
+    matrices = [p for p in model.parameters() if p.dim() >= 2]
+    vectors = [p for p in model.parameters() if p.dim() < 2]
+    groups = [
+        {"params": matrices, "weight_decay": config.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.95), fused=True)
+
+
+def learning_rate(config: TrainConfig, step: int) -> float:
+    """The rate of a step (the first is 1): up from zero, then along the schedule to the last step."""
+    if step < config.warmup:
+        return config.learning_rate * step / config.warmup
+    done = min(1.0, (step - config.warmup) / max(1, config.steps - config.warmup))
+    shape = {
+        "cosine": (1 + math.cos(math.pi * done)) / 2,
+        "linear": 1 - done,
+        "constant": 1.0,
+    }[config.schedule]
+    return config.learning_rate * (LOWEST_RATE + (1 - LOWEST_RATE) * shape)
+
+
+def train(
+    model: GPT,
+    optimizer: Optimizer,
+    dataset: Dataset,
+    config: RunConfig,
+    memory: PeakMemory,
+    start: int = 0,
+    tokens: int = 0,
+    seconds: float = 0.0,
+) -> Work:
+    """Go on training after `start` steps, which saw so many tokens in so many seconds.
+
+    Yields Step after each step, Evaluated and Sampled at their intervals and at the end, MemoryMeasured
+    now and then, and None where others may have a turn: never between two parts of one change of weights.
+
+    Raises:
+        StudioError: the loss or a gradient is not finite, or memory ran out; the last whole step stays.
+    """
+    trainer = _Trainer(model, optimizer, dataset, config, memory, tokens, seconds)
+    step = start
+    try:
+        for step in range(start + 1, config.train.steps + 1):
+            yield from trainer.step(step)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise _out_of_memory(config.train, step, model) from error
+    finally:
+        optimizer.zero_grad(set_to_none=True)  # their memory
+
+
+class _Trainer:
+    """One run under way."""
+
+    def __init__(
+        self,
+        model: GPT,
+        optimizer: Optimizer,
+        dataset: Dataset,
+        config: RunConfig,
+        memory: PeakMemory,
+        tokens: int,
+        seconds: float,
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.dataset = dataset
+        self.config = config
+        self.plan = config.train
+        self.memory = memory
+        self.device = next(model.parameters()).device
+        self.tokens = tokens
+        self.stopwatch = Stopwatch(seconds)
+        self.recent: deque[float] = deque(maxlen=SMOOTHING)  # seconds of each step
+        self.memory_reported = -math.inf
+        self.peak = 0
+
+    def step(self, step: int) -> Work:
+        """One step and what is due after it."""
+        before = self.stopwatch.seconds
+        train_loss, norm = yield from self.gradients(step)
+        with self.stopwatch.running():
+            rate = self.update(step, norm)
+        self.recent.append(self.stopwatch.seconds - before)
+        yield Step(step, self.measured(train_loss, norm, rate))
+        yield from self.report_memory()
+        last = step == self.plan.steps
+        if last or step % self.plan.evaluate_every == 0:
+            yield from self.evaluate(step)
+        if self.plan.sample_every and (last or step % self.plan.sample_every == 0):
+            yield from self.sample(step)
+
+    def gradients(self, step: int) -> Generator[None, None, tuple[float, float]]:
+        """Add up the gradients of the step's batches; return the mean loss and the gradients' norm."""
+        self.optimizer.zero_grad(set_to_none=True)
+        losses: list[Tensor] = []
+        for index in range((step - 1) * self.plan.accumulation, step * self.plan.accumulation):
+            if losses:
+                yield None
+            with self.stopwatch.running():
+                losses.append(self.backward(index))
+        with self.stopwatch.running():
+            norm = get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
+            mean, length = torch.stack((torch.stack(losses).mean(), norm)).tolist()  # waits for the device
+        if not (math.isfinite(mean) and math.isfinite(length)):
+            raise _not_finite(self.plan, step, mean)
+        return mean, length
+
+    def backward(self, index: int) -> Tensor:
+        """Read one batch and add its gradients to those there are; return its loss."""
+        self.model.train()  # a job that writes may have run in between
+        torch.manual_seed((self.plan.seed * 1_000_003 + index) % 2**32)  # what dropout drops
+        x, y = batch(
+            self.dataset.train, self.config.model.max_length, self.plan.batch_size, self.plan.seed, index
+        )
+        value = self.loss(x, y)
+        self.memory.look()
+        torch.autograd.backward(value / self.plan.accumulation)
+        return value.detach()
+
+    def loss(self, x: Tensor, y: Tensor) -> Tensor:
+        x, y = (ids.to(self.device, non_blocking=True) for ids in (x, y))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.precision == "bf16"):
+            return loss(self.model(x), y)
+
+    def update(self, step: int, norm: float) -> float:
+        """Change the weights, all of them or none; return the learning rate."""
+        rate = learning_rate(self.plan, step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        if 0 < self.plan.gradient_clip < norm:
+            clip_grads_with_norm_(self.model.parameters(), self.plan.gradient_clip, torch.tensor(norm))
+        self.optimizer.step()
+        self.tokens += self.plan.effective_batch * self.config.model.max_length
+        return rate
+
+    def measured(self, train_loss: float, norm: float, rate: float) -> dict[str, float]:
+        tokens = self.plan.effective_batch * self.config.model.max_length
+        return {
+            "loss": train_loss,
+            "learning_rate": rate,
+            "gradient_norm": norm,
+            "tokens_per_second": tokens * len(self.recent) / max(sum(self.recent), 1e-9),
+            "tokens": float(self.tokens),
+            "seconds": self.stopwatch.seconds,
+        }
+
+    def report_memory(self) -> Iterator[Event]:
+        if time.monotonic() - self.memory_reported >= MEMORY_EVERY and self.memory.read() > self.peak:
+            self.memory_reported = time.monotonic()
+            self.peak = self.memory.read()
+            yield MemoryMeasured(self.peak)
+
+    def evaluate(self, step: int) -> Work:
+        """The mean loss on held-out text; nothing when there is none."""
+        context, size = self.config.model.max_length, self.plan.batch_size
+        count = math.ceil(VALIDATION_TOKENS / (context * size))
+        losses = []
+        for x, y in validation_batches(self.dataset.validation, context, size, count):
+            losses.append(self.validation_loss((x, y)))
+            yield None
+        if losses:
+            yield Evaluated(step, sum(losses) / len(losses))
+
+    @torch.inference_mode()
+    def validation_loss(self, pair: Batch) -> float:
+        self.model.eval()
+        return float(self.loss(*pair))
+
+    def sample(self, step: int) -> Work:
+        """Write the same way each time, so that samples can be compared."""
+        settings = self.config.sample.changed(max_tokens=SAMPLE_TOKENS, fixed_seed=True, seed=self.plan.seed)
+        prompt = self.plan.sample_prompt
+        said = []
+        for event in generate(self.model, self.dataset.tokenizer, Generate(prompt, settings)):
+            if isinstance(event, Token):
+                said.append(event.text)
+            yield None
+        yield Sampled(Sample(step, prompt, "".join(said)))
+
+
+class Stopwatch:
+    """Adds up the time of training proper: not of pauses, of chat, or of looking at how well it goes."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds += time.perf_counter() - started
+
+
+def _not_finite(plan: TrainConfig, step: int, value: float) -> StudioError:
+    what = "the loss" if not math.isfinite(value) else "a gradient"
+    slower = plan.learning_rate / 2
+    return StudioError(
+        f"Training stopped at step {units.number(step)} — {what} became infinite",
+        kept=f"The weights of step {units.number(step - 1)} are unharmed.",
+        tries="Halve the learning rate, or make the warm-up longer.",
+        remedies=(
+            Remedy(f"Resume with rate {units.rate(slower)}", "train", {"learning_rate": slower}, train=True),
+        ),
+    )
+
+
+def _out_of_memory(plan: TrainConfig, step: int, model: GPT) -> StudioError:
+    place = "the GPU" if next(model.parameters()).is_cuda else "this machine"
+    remedies = []
+    if plan.batch_size > 1:
+        size = next(n for n in range(plan.batch_size // 2, 0, -1) if plan.batch_size % n == 0)
+        changes = {"batch_size": size, "accumulation": plan.effective_batch // size}
+        remedies.append(Remedy(f"Resume with batch size {size}", "train", changes, train=True))
+    return StudioError(
+        f"Training stopped at step {units.number(step)} — {place} ran out of memory",
+        kept=f"The weights of step {units.number(step - 1)} and the charts.",
+        tries="Use a smaller batch with more accumulation, or gradient checkpointing.",
+        remedies=tuple(remedies),
+    )
