@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 Value = int | float | bool | str | tuple[str, ...]
@@ -74,6 +75,11 @@ def setting(default: Any, label: str, *, help: str, **description: Any) -> Any:
 
 def settings_of(config_class: type) -> dict[str, Setting]:
     """The described fields of a config class, by name, in the order they are declared."""
+    return _settings_of(config_class)
+
+
+@cache
+def _settings_of(config_class: type) -> dict[str, Setting]:
     return {
         field.name: Setting(name=field.name, **field.metadata["setting"])
         for field in dataclasses.fields(config_class)

@@ -44,6 +44,8 @@ class Form(QWidget):
         self.rows: dict[str, FormRow] = {}
         self._explain = explain
         self._coupled = config_class.problems is not Section.problems
+        self._shown: tuple[Section, Mapping[str, Problem]] | None = None
+        self._locked = False
         self._card: HelpCard | None = None
         self._about: FormRow | None = None
         self._timer = QTimer(self, singleShot=True, interval=HOVER_DELAY)
@@ -63,6 +65,9 @@ class Form(QWidget):
 
     def show_config(self, config: Section, problems: Mapping[str, Problem]) -> None:
         """Show the values in force and what is wrong with them, by field."""
+        if (config, problems) == self._shown:
+            return
+        self._shown = (config, problems)
         for name, row in self.rows.items():
             if self._coupled and row.setting.stops:
                 row.offer(harmless_stops(config, row.setting))
@@ -71,8 +76,10 @@ class Form(QWidget):
 
     def set_locked(self, locked: bool) -> None:
         """Show the values, refuse edits."""
-        for row in self.rows.values():
-            row.set_locked(locked)
+        if locked != self._locked:
+            self._locked = locked
+            for row in self.rows.values():
+                row.set_locked(locked)
 
     def focus_field(self, name: str) -> None:
         """Put the keyboard into the field that edits a setting."""

@@ -133,6 +133,7 @@ class FormRow(QWidget):
             self._strip = ProblemStrip(problem)
             self._strip.chosen.connect(self._mend)
             self._column.addWidget(self._strip)
+            self._strip.show()
         self.tabs_changed.emit()
 
     def _mend(self, fix: Fix) -> None:
@@ -297,7 +298,7 @@ class StopSlider(Slider):
         if action == actions.SliderSingleStepAdd.value:
             wished = (now // NOTCH + 1) * NOTCH
         elif action == actions.SliderSingleStepSub.value:
-            wished = -(-now // NOTCH - 1) * NOTCH
+            wished = (-(-now // NOTCH) - 1) * NOTCH
         self.setSliderPosition(round(wished / NOTCH) * NOTCH)
 
     def _tell(self, position: int) -> None:
@@ -349,7 +350,8 @@ class SwitchRow(FormRow):
         self.switch.click()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton and self._head.geometry().contains(event.pos()):
+        inside = self._head.geometry().contains(event.position().toPoint())
+        if inside and event.button() == Qt.MouseButton.LeftButton:
             self.switch.click()
 
 

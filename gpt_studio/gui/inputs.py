@@ -149,7 +149,8 @@ class NumberField(QLineEdit):
 
     def _commit(self, value: float) -> None:
         changed = value != self._value
-        self.set_value(value)
+        self._value = value
+        self._show()
         if changed:
             self.committed.emit(self._value)
 
