@@ -173,11 +173,11 @@ class TokenPopover(Floating):
         self._leave.stop()
 
     def leaveEvent(self, event: QEvent) -> None:
-        self._point(-1)
+        self.mark_row(-1)
         self._leave.start()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        self._point(self._row_at(event))
+        self.mark_row(self._row_at(event))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         index = self._row_at(event)
@@ -207,7 +207,7 @@ class TokenPopover(Floating):
         rects = (self._row_rect(index) for index in range(len(self._rows)))
         return next((k for k, rect in enumerate(rects) if rect.contains(event.position())), -1)
 
-    def _point(self, index: int) -> None:
+    def mark_row(self, index: int) -> None:
         if index != self._under:
             self._under = index
             self.setCursor(Qt.CursorShape.PointingHandCursor if index >= 0 else Qt.CursorShape.ArrowCursor)

@@ -38,6 +38,7 @@ class Span:
     text: str
     background: Callable[[], QColor | None] | None = None
     underline: bool = False  # dotted: an unlikely token
+    plain: bool = False  # text that is no token: it cannot be pointed at
     data: Any = None  # the owner's own
 
 
@@ -59,14 +60,17 @@ class TokenText(QWidget):
         line_height: float = 1.38,
         role: str = "text",
         marks: bool = False,
+        streams: bool = False,
         parent: QWidget | None = None,
     ) -> None:
         """`gap` parts the tints, and a token's tint then covers the space it begins with.
 
-        `line_height` is times the font's height; `marks` shows newlines and tabs.
+        `line_height` is times the font's height; `marks` shows newlines and tabs; a text that
+        `streams` keeps room for the caret at the end of each line.
         """
         super().__init__(parent)
         self._mono, self._gap, self._factor, self._role, self._marks = mono, gap, line_height, role, marks
+        self._streams = streams
         self._spans: list[Span] = []
         self._heights: dict[int, int] = {}
         self._pointed = -1
@@ -125,6 +129,12 @@ class TokenText(QWidget):
             self._describe()
             self.update()
 
+    def set_marks(self, marks: bool) -> None:
+        """Show newlines and tabs, or only what they do."""
+        if marks != self._marks:
+            self._marks = marks
+            self.restyle()
+
     def set_found(self, ranges: Sequence[tuple[int, int]], current: int = -1) -> None:
         """Mark pieces of text, as (start, end) offsets in order; the current one stands out."""
         self._found, self._current = ranges, current
@@ -182,8 +192,10 @@ class TokenText(QWidget):
         return self._flow
 
     def _reserve(self) -> int:
-        """Room at the right for the mark of a newline after a full line."""
-        return ceil(self._metrics.horizontalAdvance(" ")) if self._marks else 0
+        """Room at the right for what follows a full line: the mark of a newline, the caret."""
+        if self._marks:
+            return ceil(self._metrics.horizontalAdvance(" "))
+        return look.px(8) if self._streams else 0
 
     def _measure(self, text: str) -> float:
         if text == "\n":
@@ -336,7 +348,7 @@ class TokenText(QWidget):
     def _step(self, by: int) -> None:
         """Point at the next token that shows, from nowhere at the first or the last one."""
         at = self._pointed + by if self._pointed >= 0 else 0 if by > 0 else len(self._spans) - 1
-        while 0 <= at < len(self._spans) and self.span_rect(at).isEmpty():
+        while 0 <= at < len(self._spans) and (self._spans[at].plain or self.span_rect(at).isEmpty()):
             at += by
         if 0 <= at < len(self._spans):
             self._by_keys = True
@@ -368,8 +380,8 @@ class TokenText(QWidget):
         flow, line = self._fitted(), int(where.y() // self._pitch)
         if not 0 <= line < len(flow.lines):
             return -1
-        found = (box.span for box in flow.boxes(line) if box.x <= where.x() < box.x + box.width)
-        return next(found, -1)
+        found = next((box.span for box in flow.boxes(line) if box.x <= where.x() < box.x + box.width), -1)
+        return -1 if found < 0 or self._spans[found].plain else found
 
     def _offset_at(self, where: QPointF) -> int:
         return self._fitted().offset_at(int(where.y() // self._pitch), where.x())
