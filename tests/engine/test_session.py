@@ -1,0 +1,396 @@
+"""The whole engine as the window uses it: tiny models, real texts, real files, the real runner."""
+
+import random
+import threading
+
+import pytest
+import torch
+
+from gpt_studio.core.config import DataConfig, GPTConfig, RunConfig, SampleConfig, TrainConfig
+from gpt_studio.core.errors import StudioError
+from gpt_studio.core.events import (
+    Built,
+    DataReport,
+    DeviceUsed,
+    Failed,
+    Finished,
+    Forgotten,
+    Generate,
+    Generated,
+    New,
+    Open,
+    Opened,
+    Pause,
+    Paused,
+    Prepare,
+    Ready,
+    Resume,
+    Save,
+    Saved,
+    Step,
+    Stop,
+    Stopped,
+    Token,
+    Train,
+    UseDevice,
+)
+from gpt_studio.core.runner import Runner
+from gpt_studio.engine import session as session_module
+from gpt_studio.engine.session import Session, open_session
+
+MODEL = GPTConfig(num_layers=1, heads=2, embed_size=32, max_length=16, vocab_size=257)
+ASK = Generate("the ", SampleConfig(max_tokens=12, fixed_seed=True))
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    path = tmp_path / "corpus.txt"
+    path.write_text("the cat sat on the mat and the dog sat on the log. " * 100)
+    return path
+
+
+@pytest.fixture
+def config(corpus):
+    plan = TrainConfig(
+        steps=20, batch_size=4, learning_rate=1e-2, warmup=2, evaluate_every=7, sample_every=10
+    )
+    return RunConfig(model=MODEL, data=DataConfig(corpora=(str(corpus),)), train=plan)
+
+
+@pytest.fixture
+def session():
+    return Session()
+
+
+def do(session, request):
+    """Every event of a request."""
+    return [event for event in session.start(request) if event is not None]
+
+
+def stopped_at(session, request, step):
+    """The events up to a step, after which the job is closed."""
+    job, found = session.start(request), []
+    for event in job:
+        found.append(event)
+        if isinstance(event, Step) and event.step == step:
+            break
+    job.close()
+    return found
+
+
+def losses(events):
+    return [event.values["loss"] for event in events if isinstance(event, Step)]
+
+
+def only(kind, events):
+    return next(event for event in events if isinstance(event, kind))
+
+
+def logits(session):
+    with torch.inference_mode():
+        return session._run.model.eval()(torch.arange(10)[None])
+
+
+def failing(session, request, what):
+    with pytest.raises(StudioError, match=what) as failure:
+        do(session, request)
+    return failure.value
+
+
+# ---------------------------------------------------------------- the main job
+
+
+def test_it_greets():
+    ready = only(Ready, list(open_session().greet()))
+    assert ready.device in [device.name for device in ready.devices]
+
+
+def test_it_learns_a_little_text(session, config):
+    events = do(session, Train(config.changed("train", {"steps": 120})))
+    built = only(Built, events)
+    assert built.parameters == sum(p.numel() for p in session._run.model.parameters())
+    assert (built.step, built.device) == (0, "cpu")
+    found = losses(events)
+    assert found[-1] < found[0] * 2 / 3
+    said = "".join(event.text for event in do(session, ASK) if isinstance(event, Token))
+    assert said
+
+
+def test_texts_are_read_once(session, config, monkeypatch):
+    report = only(DataReport, do(session, Prepare(config.data)))
+    assert report.train_tokens > 0
+    monkeypatch.setattr(session_module, "prepare", None)
+    assert losses(do(session, Train(config)))
+
+
+def test_training_again_is_the_same_run(session, config):
+    first = losses(do(session, Train(config)))
+    assert losses(do(session, Train(config))) == first
+    assert len(session._run.history) == config.train.steps
+
+
+# ---------------------------------------------------------------- stop, resume, save, open
+
+
+def test_stop_and_resume_equals_uninterrupted(session, config):
+    expected = losses(do(Session(), Train(config)))
+    first = losses(stopped_at(session, Train(config), 9))
+    do(session, ASK)
+    rest = do(session, Train(config, resume=True))
+    assert not [event for event in rest if isinstance(event, Built)]
+    assert first + losses(rest) == expected
+    assert list(session._run.history.steps) == list(range(1, 21))
+    assert list(session._run.history.columns["loss"]) == expected
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_train_save_open_resume_equals_uninterrupted(session, config, tmp_path, dropout):
+    config = config.changed("model", {"dropout": dropout})
+    whole = Session()
+    expected = losses(do(whole, Train(config)))
+    path = str(tmp_path / "half.safetensors")
+    first = losses(stopped_at(session, Train(config), 11))
+    saved = only(Saved, do(session, Save(path)))
+    assert (saved.path, saved.step) == (path, 11)
+
+    other = Session()
+    opened, built = do(other, Open(path))
+    assert (opened.config, opened.step, built.step) == (config, 11, 11)
+    assert list(opened.history.columns["loss"]) == first
+    assert torch.equal(logits(other), logits(session))
+    assert first + losses(do(other, Train(config, resume=True))) == expected
+    assert torch.equal(logits(other), logits(whole))
+    for name in ("tokens", "validation"):
+        mine, theirs = other._run.history, whole._run.history
+        assert name and mine.columns["tokens"] == theirs.columns["tokens"]
+        assert mine.validation_losses == theirs.validation_losses
+        assert mine.samples == theirs.samples
+
+
+def test_saving_between_two_batches_of_a_step_saves_the_last_whole_step(session, config, tmp_path):
+    config = config.changed("train", {"accumulation": 3})
+    path = str(tmp_path / "mid.safetensors")
+    job = session.start(Train(config))
+    while not isinstance(next(job), Step):
+        pass
+    for _ in range(40):
+        if next(job) is None and session._run.step == 5:
+            break
+    assert session._run.step == 5
+    assert any(p.grad is not None for p in session._run.model.parameters())
+    saved = only(Saved, do(session, Save(path)))
+    rest = [event for event in job if event is not None]
+    other = Session()
+    do(other, Open(path))
+    assert saved.step == 5
+    assert losses(do(other, Train(config, resume=True))) == losses(rest)
+
+
+def test_the_history_handed_over_is_a_copy(session, config, tmp_path):
+    path = str(tmp_path / "run.safetensors")
+    stopped_at(session, Train(config), 5)
+    do(session, Save(path))
+    opened = only(Opened, do(session, Open(path)))
+    do(session, Train(config, resume=True))
+    assert len(opened.history) == 5
+    assert len(session._run.history) == 20
+
+
+def test_opening_works_without_the_texts_and_training_says_so(session, config, corpus, tmp_path):
+    path = str(tmp_path / "run.safetensors")
+    stopped_at(session, Train(config), 5)
+    do(session, Save(path))
+    corpus.unlink()
+    other = Session()
+    do(other, Open(path))
+    assert do(other, ASK)
+    before = logits(other)
+    assert failing(other, Train(config, resume=True), "corpus").tries
+    assert torch.equal(logits(other), before)
+
+
+def test_settings_of_the_plan_may_change_on_the_way(session, config):
+    stopped_at(session, Train(config), 5)
+    slower = config.changed("train", {"learning_rate": 1e-4, "weight_decay": 0.0, "steps": 8, "warmup": 0})
+    remembered = {
+        k: v.clone() for k, v in session_module.moments(session._run.model, session._run.optimizer).items()
+    }
+    job = session.start(Train(slower, resume=True))
+    events = [next(job)]
+    while not isinstance(events[-1], Step):
+        events.append(next(job))
+    group = session._run.optimizer.param_groups[0]
+    assert group["weight_decay"] == 0.0
+    assert group["lr"] < 1e-4
+    after = session_module.moments(session._run.model, session._run.optimizer)
+    assert all(float(after[name]) == float(remembered[name]) + 1 for name in after if name.endswith(".step"))
+    assert session._run.config == slower
+
+
+# ---------------------------------------------------------------- failures change nothing
+
+
+def test_without_a_model(session, config, tmp_path):
+    for request in (ASK, Save(str(tmp_path / "x.safetensors")), Train(config, resume=True)):
+        assert failing(session, request, "There is no model yet").tries
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "what"),
+    [
+        ("model", {"embed_size": 33}, "not divisible"),
+        ("train", {"steps": 0}, "Steps must be between"),
+        ("model", {"max_length": 8192}, "shorter than one context"),
+        ("model", {"vocab_size": 300}, "vocabulary"),
+        ("data", {"corpora": ("/no/such/file.txt",)}, ""),
+        ("data", {"corpora": ()}, "No corpus"),
+    ],
+)
+def test_a_run_that_cannot_start_leaves_the_old_model(session, config, section, changes, what):
+    stopped_at(session, Train(config), 3)
+    before, run = logits(session), session._run
+    failing(session, Train(config.changed(section, changes)), what)
+    assert session._run is run
+    assert torch.equal(logits(session), before)
+    assert losses(do(session, Train(config, resume=True)))[0]
+
+
+def test_problems_come_with_the_clicks_that_mend_them(session, config):
+    error = failing(session, Train(config.changed("model", {"embed_size": 33})), "33")
+    assert ("model", {"embed_size": 32}) in [(remedy.section, remedy.changes) for remedy in error.remedies]
+
+
+def test_a_model_too_large_for_memory(session, config):
+    stopped_at(session, Train(config), 3)
+    run = session._run
+    huge = config.changed("model", {"embed_size": 16384, "num_layers": 96, "forward_expansion": 16})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session_module, "GPT", lambda config: torch.empty(2**55))
+        failing(session, Train(huge), "not enough memory")
+    assert session._run is run
+
+
+def test_resuming_another_shape_is_refused(session, config):
+    stopped_at(session, Train(config), 3)
+    failing(session, Train(config.changed("model", {"num_layers": 2}), resume=True), "other settings")
+    do(session, Train(config, resume=True))
+    failing(session, Train(config, resume=True), "All 20 steps are done")
+
+
+def test_a_file_that_cannot_be_opened_changes_nothing(session, config, tmp_path):
+    stopped_at(session, Train(config), 3)
+    run = session._run
+    bad = tmp_path / "bad.safetensors"
+    bad.write_bytes(b"nonsense")
+    failing(session, Open(str(bad)), "not a GPT Studio checkpoint")
+    assert session._run is run
+
+
+def test_the_model_is_not_taken_away_while_it_is_trained(session, config, tmp_path):
+    path = str(tmp_path / "run.safetensors")
+    job = session.start(Train(config))
+    while not isinstance(next(job), Step):
+        pass
+    do(session, Save(path))
+    for request in (Open(path), New(), UseDevice("cpu")):
+        failing(session, request, "being trained")
+    assert only(Generated, do(session, ASK))
+    job.close()
+    assert only(Forgotten, do(session, New()))
+    failing(session, ASK, "no model")
+
+
+def test_a_failed_training_lets_files_be_opened_again(session, config, tmp_path):
+    failing(session, Train(config.changed("data", {"corpora": ()})), "No corpus")
+    assert only(Forgotten, do(session, New()))
+
+
+def test_devices(session, config):
+    stopped_at(session, Train(config), 3)
+    before = logits(session)
+    assert do(session, UseDevice("cpu")) == [DeviceUsed("cpu")]
+    assert torch.equal(logits(session), before)
+    failing(session, UseDevice("cuda:7"), "no device")
+    assert losses(do(session, Train(config, resume=True)))
+
+
+def test_an_unknown_request_is_our_error(session):
+    with pytest.raises(TypeError):
+        session.start(object())
+
+
+# ---------------------------------------------------------------- through the real runner
+
+
+class Engine:
+    """The session on a thread, as the window has it."""
+
+    def __init__(self):
+        self.events = []
+        self.grown = threading.Condition()
+        self.runner = Runner(open_session, self.post)
+        self.thread = threading.Thread(target=self.runner.run)
+        self.thread.start()
+
+    def post(self, events):
+        with self.grown:
+            self.events += events
+            self.grown.notify_all()
+
+    def wait(self, arrived):
+        """Wait until some event fulfills a condition."""
+        with self.grown:
+            assert self.grown.wait_for(lambda: any(map(arrived, self.events)), timeout=60), self.events[-3:]
+
+    def wait_for(self, *events):
+        for event in events:
+            self.wait(lambda other, event=event: other == event)
+
+
+@pytest.fixture
+def engine():
+    engine = Engine()
+    yield engine
+    engine.runner.close()
+    engine.thread.join(60)
+    assert not engine.thread.is_alive()
+
+
+def test_chatting_saving_and_pausing_do_not_change_a_run(engine, session, config, tmp_path):
+    config = config.changed("train", {"steps": 300, "accumulation": 2}).changed("model", {"dropout": 0.2})
+    expected = losses(do(session, Train(config)))
+    dice = random.Random(4)
+    engine.runner.submit(Train(config))
+    engine.wait(lambda event: isinstance(event, Built))
+    for turn in range(1, 9):
+        request = Generate("the ", SampleConfig(max_tokens=dice.randint(1, 60)), turn=turn)
+        engine.runner.submit(request)
+        engine.runner.submit(Save(str(tmp_path / f"{turn}.safetensors")))
+        if turn % 3 == 0:
+            engine.runner.submit(Pause("train"))
+            engine.runner.submit(Resume("train"))
+        engine.wait(lambda event, turn=turn: isinstance(event, Generated) and event.turn == turn)
+    engine.wait(lambda event: isinstance(event, Finished | Failed) and event.kind == "train")
+    assert losses(engine.events) == expected
+    assert not [event for event in engine.events if isinstance(event, Failed)]
+    steps_seen = [event.step for event in engine.events if isinstance(event, Saved)]
+    assert len(steps_seen) == 8
+
+
+def test_a_paused_model_talks_saves_and_goes_on(engine, session, config, tmp_path):
+    config = config.changed("train", {"steps": 200})
+    expected = losses(do(session, Train(config)))
+    engine.runner.submit(Train(config))
+    engine.wait(lambda event: isinstance(event, Step))
+    engine.runner.submit(Pause("train"))
+    engine.wait_for(Paused("train"))
+    engine.runner.submit(ASK)
+    engine.wait_for(Finished("chat"))
+    engine.runner.submit(Save(str(tmp_path / "paused.safetensors")))
+    engine.wait_for(Finished("file"))
+    engine.runner.submit(Stop("train"))
+    engine.wait_for(Stopped("train"))
+    engine.runner.submit(Train(config, resume=True))
+    engine.wait_for(Finished("train"))
+    assert losses(engine.events) == expected
