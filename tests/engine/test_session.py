@@ -160,11 +160,10 @@ def test_train_save_open_resume_equals_uninterrupted(session, config, tmp_path, 
     assert torch.equal(logits(other), logits(session))
     assert first + losses(do(other, Train(config, resume=True))) == expected
     assert torch.equal(logits(other), logits(whole))
-    for name in ("tokens", "validation"):
-        mine, theirs = other._run.history, whole._run.history
-        assert name and mine.columns["tokens"] == theirs.columns["tokens"]
-        assert mine.validation_losses == theirs.validation_losses
-        assert mine.samples == theirs.samples
+    mine, theirs = other._run.history, whole._run.history
+    assert mine.columns["tokens"] == theirs.columns["tokens"]
+    assert mine.validation_losses == theirs.validation_losses
+    assert mine.samples == theirs.samples
 
 
 def test_saving_between_two_batches_of_a_step_saves_the_last_whole_step(session, config, tmp_path):
@@ -212,18 +211,13 @@ def test_opening_works_without_the_texts_and_training_says_so(session, config, c
 def test_settings_of_the_plan_may_change_on_the_way(session, config):
     stopped_at(session, Train(config), 5)
     slower = config.changed("train", {"learning_rate": 1e-4, "weight_decay": 0.0, "steps": 8, "warmup": 0})
-    remembered = {
-        k: v.clone() for k, v in session_module.moments(session._run.model, session._run.optimizer).items()
-    }
     job = session.start(Train(slower, resume=True))
-    events = [next(job)]
-    while not isinstance(events[-1], Step):
-        events.append(next(job))
-    group = session._run.optimizer.param_groups[0]
-    assert group["weight_decay"] == 0.0
-    assert group["lr"] < 1e-4
-    after = session_module.moments(session._run.model, session._run.optimizer)
-    assert all(float(after[name]) == float(remembered[name]) + 1 for name in after if name.endswith(".step"))
+    while not isinstance(next(job), Step):
+        pass
+    optimizer = session._run.optimizer
+    assert optimizer.param_groups[0]["weight_decay"] == 0.0
+    assert optimizer.param_groups[0]["lr"] < 1e-4
+    assert {float(state["step"]) for state in optimizer.state.values()} == {6.0}  # it remembers
     assert session._run.config == slower
 
 
@@ -243,7 +237,7 @@ def test_without_a_model(session, config, tmp_path):
         ("train", {"steps": 0}, "Steps must be between"),
         ("model", {"max_length": 8192}, "shorter than one context"),
         ("model", {"vocab_size": 300}, "vocabulary"),
-        ("data", {"corpora": ("/no/such/file.txt",)}, ""),
+        ("data", {"corpora": ("/no/such/file.txt",)}, "file.txt"),
         ("data", {"corpora": ()}, "No corpus"),
     ],
 )
