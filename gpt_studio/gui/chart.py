@@ -75,22 +75,30 @@ class _Axis(pg.AxisItem):  # type: ignore[misc]
             self.update()
 
 
-class _Canvas(pg.PlotWidget):  # type: ignore[misc]
-    """The plot: a left drag zooms; the wheel and the menu are left to whoever is behind."""
+class _Canvas(pg.GraphicsView):  # type: ignore[misc]
+    """The plot: a left drag zooms; the wheel and the menu are left to whoever is behind.
+
+    Put together from a view box and two axes: a ready-made plot would bring seven menus that nobody sees.
+    """
 
     def __init__(self) -> None:
-        axes = {side: _Axis(side) for side in ("left", "bottom")}
-        super().__init__(background=None, axisItems=axes)
+        super().__init__(background=None)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.viewport().setAutoFillBackground(False)
         self.setStyleSheet("background: transparent;")
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self.setMinimumSize(0, 0)
-        self.hideButtons()
-        self.setMenuEnabled(False)
-        self.getViewBox().setMouseMode(pg.ViewBox.RectMode)
-        self.getViewBox().setDefaultPadding(0)
+        self.view = pg.ViewBox(enableMenu=False, defaultPadding=0)
+        self.view.setMouseMode(pg.ViewBox.RectMode)
+        self.left, self.bottom = _Axis("left"), _Axis("bottom")
+        self.grid = pg.GraphicsLayout()
+        self.grid.setSpacing(0)
+        for item, row, column in ((self.left, 0, 0), (self.view, 0, 1), (self.bottom, 1, 1)):
+            self.grid.addItem(item, row, column)
+        for axis in (self.left, self.bottom):
+            axis.linkToView(self.view)
+        self.setCentralItem(self.grid)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         event.ignore()
@@ -125,16 +133,15 @@ class Chart(Surface):
         self.zoomed = False
         self.column = Column(spacing=0, parent=self)
         self.plot = _Canvas()
-        self.view = self.plot.getViewBox()
-        self.axis_left: _Axis = self.plot.getAxis("left")
-        self.axis_bottom: _Axis = self.plot.getAxis("bottom")
+        self.view = self.plot.view
+        self.axis_left, self.axis_bottom = self.plot.left, self.plot.bottom
         self.column.addWidget(self.plot, 1)
         self._grid = pg.PlotCurveItem(connect="pairs")
         self._hair = pg.InfiniteLine(angle=90)
         self._dots = pg.ScatterPlotItem(pxMode=True)
         for item, layer in ((self._grid, -10), (self._hair, 8), (self._dots, 9)):
             item.setZValue(layer)
-            self.plot.addItem(item, ignoreBounds=True)
+            self.view.addItem(item, ignoreBounds=True)
         self._hair.hide()
         self.read_out = ReadOut(self)
         self._timer = QTimer(self, singleShot=True, interval=INTERVAL)
@@ -216,7 +223,7 @@ class Chart(Surface):
         self.axis_left.setStyle(tickTextOffset=look.px(OFFSET))
         self.axis_bottom.setStyle(tickTextOffset=look.px(6))
         self.axis_bottom.setHeight(look.px(20))
-        self.plot.plotItem.layout.setContentsMargins(0, 5, look.px(12), 0)
+        self.plot.grid.setContentsMargins(0, 5, look.px(12), 0)
         self._grid.setPen(pen(color("border")))
         self._hair.setPen(pen(color("text3")))
         self.view.rbScaleBox.setPen(pen(color("accent")))

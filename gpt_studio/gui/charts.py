@@ -47,7 +47,7 @@ class SmallChart(Chart):
         self._limit_curve = pg.PlotCurveItem()
         self._curve = pg.PlotCurveItem(antialias=True)
         for item in (self._plan_curve, self._limit_curve, self._curve):
-            self.plot.addItem(item, ignoreBounds=True)
+            self.view.addItem(item, ignoreBounds=True)
         self.axis_left.name = axis
         self.start_following()
 
@@ -168,7 +168,7 @@ class BarChart(Chart):
         self._labels: list[str] = []
         self._values = np.empty(0)
         self._bars = pg.BarGraphItem(x=[], height=[], width=0.66)
-        self.plot.addItem(self._bars, ignoreBounds=True)
+        self.view.addItem(self._bars, ignoreBounds=True)
         self.axis_left.name = axis
         self.axis_bottom.name = lambda at: self._labels[int(at)] if int(at) < len(self._labels) else ""
         self._hair.setOpacity(0)

@@ -48,7 +48,7 @@ class LossChart(Chart):
         curves = (self._raw_curve, self._validation_curve, self._smooth_curve, self._diamonds)
         for layer, item in enumerate(curves):
             item.setZValue(layer)
-            self.plot.addItem(item, ignoreBounds=True)
+            self.view.addItem(item, ignoreBounds=True)
         self.axis_left.name = lambda value: units.axis(10**value if self._log else value)
         self.start_following()
 
@@ -62,8 +62,8 @@ class LossChart(Chart):
     def clear(self) -> None:
         self._train, self._validation = Series(), Series()
         for *_, line, label in self._events:
-            self.plot.removeItem(line)
-            self.plot.removeItem(label)
+            self.view.removeItem(line)
+            self.view.removeItem(label)
         self._events.clear()
         self._resmooth()
         self.hide_cursor()
@@ -88,7 +88,7 @@ class LossChart(Chart):
         line, label = pg.InfiniteLine(pos=step, angle=90), pg.TextItem(text)
         for item in (line, label):
             item.setZValue(6)
-            self.plot.addItem(item, ignoreBounds=True)
+            self.view.addItem(item, ignoreBounds=True)
         self._events.append((step, text, role, line, label))
         self._style_events()
         self.mark_dirty()
@@ -96,7 +96,7 @@ class LossChart(Chart):
     # Settings
 
     def set_smoothing(self, smoothing: float) -> None:
-        """From 0 (none) to 1 (an average over about a thousand points)."""
+        """From 0 (none) to 1 (an average over about three hundred points)."""
         self._smoothing = smoothing
         self._resmooth()
         self.mark_dirty()

@@ -100,6 +100,8 @@ class Smoother:
         self.decay = decay
         self._carry = 0.0  # the uncorrected average so far
         self._seen = 0
+        # from this age on the correction is below what a float can tell
+        self._settled = math.ceil(-40 / math.log(decay)) if decay else 0
         powers = decay ** np.arange(BLOCK + 1)
         rows, columns = np.indices((BLOCK, BLOCK))
         self._inside = np.where(rows >= columns, powers[np.maximum(rows - columns, 0)], 0.0) * (1 - decay)
@@ -108,24 +110,26 @@ class Smoother:
     def extend(self, values: Floats) -> Floats:
         """Smooth the next values of the series; continues where the last call ended."""
         count = len(values)
+        if not count:
+            return np.empty(0)
         blocks = np.zeros((-(-count // BLOCK), BLOCK))
         blocks.reshape(-1)[:count] = values
         smooth = blocks @ self._inside.T
-        for row in smooth[:-1]:
-            row += self._before * self._carry
-            self._carry = float(row[-1])
-        if count:
-            smooth[-1] += self._before * self._carry
-            self._carry = float(smooth[-1][(count - 1) % BLOCK])
-        ages = np.arange(self._seen + 1, self._seen + count + 1)
+        carries = [self._carry]
+        for end in smooth[:-1, -1].tolist():
+            carries.append(end + self._before[-1] * carries[-1])
+        smooth += np.outer(carries, self._before)
+        flat: Floats = smooth.reshape(-1)[:count]
+        self._carry = float(flat[-1])
+        young = np.arange(self._seen + 1, min(self._seen + count, self._settled) + 1)
         self._seen += count
-        corrected: Floats = smooth.reshape(-1)[:count] / (1 - self.decay**ages)
-        return corrected
+        flat[: len(young)] /= 1 - self.decay**young
+        return flat
 
 
 def decay_of(smoothing: float) -> float:
-    """The decay for a slider from 0 (none) to 1 (an average over about a thousand points)."""
-    return float(1 - 1000.0 ** -min(1.0, max(0.0, smoothing)))
+    """The decay for a slider from 0 (none) to 1 (an average over about three hundred points)."""
+    return float(1 - 300.0 ** -min(1.0, max(0.0, smoothing)))
 
 
 def thin(x: Floats, y: Floats, low: float, high: float, pixels: int) -> tuple[Floats, Floats]:

@@ -1,7 +1,7 @@
 """The generic widgets by keyboard, mouse and assistive tool, in both themes and all sizes."""
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, QRect, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QAccessible, QColor, QImage, QWheelEvent
 from PySide6.QtWidgets import QApplication, QMainWindow, QWidget
 
@@ -11,7 +11,17 @@ from gpt_studio.gui.inputs import Combo, NumberField
 from gpt_studio.gui.layouts import Column, FlowLayout
 from gpt_studio.gui.theme import DARK, LIGHT, look
 from gpt_studio.gui.toggles import CheckBox, Slider, Switch
-from gpt_studio.gui.widgets import Card, ElidedLabel, EmptyState, Floating, KeyValueRow, Label, Menu, Surface, Tile
+from gpt_studio.gui.widgets import (
+    Card,
+    ElidedLabel,
+    EmptyState,
+    Floating,
+    KeyValueRow,
+    Label,
+    Menu,
+    Surface,
+    Tile,
+)
 
 UNITS = {"model": "Model", "training": "Training"}
 
@@ -21,6 +31,7 @@ def plain_look(qapp: QApplication):
     look.apply(DARK)
     look.motion = False
     yield
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
     look.apply(DARK)
     look.motion = True
 
@@ -92,10 +103,9 @@ def test_a_deleted_widget_no_longer_follows(qtbot):
     parent = QWidget()
     for make in MAKERS.values():
         make().setParent(parent)
-    qtbot.addWidget(parent)
     parent.deleteLater()
-    qtbot.waitSignal(parent.destroyed, timeout=1000)
-    QApplication.sendPostedEvents(None, 52)  # DeferredDelete
+    with qtbot.waitSignal(parent.destroyed):
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
     look.apply(LIGHT)
 
 
