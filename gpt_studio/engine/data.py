@@ -78,7 +78,7 @@ def prepare(config: DataConfig) -> Work[Dataset]:
         raise StudioError("No corpus is chosen.", tries="Choose one on the Data page, or add a text file.")
     kind = tokenizer(config.tokenizer)
     corpora: dict[str, list[Document]] = {}
-    for name in dict.fromkeys(config.corpora):
+    for name in config.corpora:
         corpora[name] = yield from read(name)
     parts = _parts(corpora, config.validation)
     yield from _tokenize(kind, parts)

@@ -111,12 +111,13 @@ class GPT2(Tokenizer):
         )
 
     def encode_batch(self, texts: Sequence[str]) -> list[Ids]:
-        return list(
-            self._threads.map(self._encode_one, texts) if len(texts) > 1 else map(self._encode_one, texts)
-        )
+        if len(texts) == 1:
+            return [self._encode_one(texts[0])]
+        return list(self._threads.map(self._encode_one, texts))
 
     def _encode_one(self, text: str) -> Ids:
-        ids = self._encoding.encode_to_numpy(_writable(text), disallowed_special=())
+        # Nothing is allowed to be special, and nothing that looks so is refused.
+        ids = self._encoding.encode_to_numpy(_writable(text), allowed_special=set(), disallowed_special=())
         return ids.astype(self.dtype)
 
     def raw(self, id: int) -> bytes:
