@@ -18,6 +18,7 @@ from gpt_studio.gui.toggles import Slider, Switch
 from gpt_studio.gui.widgets import IconLabel, Label, Surface
 
 LABEL_WIDTH = 96
+WIDEST_FIELD = 110
 NOTCH = 100  # slider positions between two stops, so that a value between them is shown between them
 
 
@@ -203,6 +204,7 @@ class NumberRow(FormRow):
         self.add_editor(self.field)
         self.field.typed.connect(self._take)
         self.field.committed.connect(self._take)
+        self.field.editingFinished.connect(self._fit)
         self._value: float | None = None
         follow(self._fit)
 
@@ -223,10 +225,11 @@ class NumberRow(FormRow):
             self._fit()
 
     def _fit(self) -> None:
-        """Beside a slider the field is as narrow as its number allows."""
+        """Beside a slider the field is as narrow as its number allows, within reason."""
         if self.slider:
             text = QFontMetricsF(self.field.font()).horizontalAdvance(self.field.text())
-            self.field.setFixedWidth(max(look.px(60), round(text) + look.px(19)))
+            wanted = round(text) + look.px(19)
+            self.field.setFixedWidth(min(max(look.px(60), wanted), look.px(WIDEST_FIELD)))
 
     def show_problem(self, problem: Problem | None) -> None:
         if problem != self.problem():

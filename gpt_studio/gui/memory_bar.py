@@ -64,13 +64,17 @@ class MemoryBar(QWidget):
         """Pixels per byte."""
         return self.width() / max(self._capacity, self._peak, sum(part.size for part in self._parts), 1)
 
+    def text_at(self, x: float) -> str:
+        """What the part at `x` is and its exact size; "" beside the parts."""
+        for part, left, width in self.segments():
+            if left <= x < left + width + GAP:
+                return f"{part.label}: {units.memory(part.size)}, {units.number(part.size)} bytes"
+        return ""
+
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QHelpEvent):
-            for part, left, width in self.segments():
-                if left <= event.x() < left + width + GAP:
-                    text = f"{part.label}: {units.memory(part.size)}, {units.number(part.size)} bytes"
-                    QToolTip.showText(event.globalPos(), text, self)
-                    return True
+            QToolTip.showText(event.globalPos(), self.text_at(event.x()), self)
+            return True
         return super().event(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:

@@ -13,7 +13,14 @@ from PySide6.QtWidgets import QApplication, QLineEdit, QVBoxLayout, QWidget
 from gpt_studio.core.config import GPTConfig, SampleConfig, TrainConfig
 from gpt_studio.core.settings import settings_of
 from gpt_studio.gui.form import Form, HelpCard, harmless_stops
-from gpt_studio.gui.form_rows import ChoiceSettingRow, NumberRow, ProblemStrip, SwitchRow, TextRow
+from gpt_studio.gui.form_rows import (
+    WIDEST_FIELD,
+    ChoiceSettingRow,
+    NumberRow,
+    ProblemStrip,
+    SwitchRow,
+    TextRow,
+)
 from gpt_studio.gui.theme import LIGHT, color, look
 from gpt_studio.gui.widgets import Hairline
 
@@ -175,6 +182,9 @@ def test_a_long_number_is_not_cut_off(qtbot):
     assert field.fontMetrics().horizontalAdvance("10000000") < field.width() - look.px(12)
     owner.take({"steps": 5})
     assert field.width() == look.px(60)
+    type_into(field, "9e300")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert field.width() == look.px(WIDEST_FIELD)  # nothing typed widens the window
 
 
 # ---------------------------------------------------------------- what is wrong
@@ -428,12 +438,10 @@ def act(row, action: str, argument) -> None:
 def test_any_edits_leave_form_and_config_of_one_mind(qapp, data):
     owner = Owner(data.draw(st.sampled_from([GPTConfig(), TrainConfig(), SampleConfig()])))
     names = list(owner.form.rows)
-    for name, (action, argument) in data.draw(
-        st.lists(st.tuples(st.sampled_from(names), ACTIONS), max_size=8)
-    ):
-        act(owner.row(name), action, argument)
+    edits = st.lists(st.tuples(st.sampled_from(names), ACTIONS), max_size=8)
+    for edited, (action, argument) in data.draw(edits):
+        act(owner.row(edited), action, argument)
         assert shown(owner.form) == {name: getattr(owner.config, name) for name in names}
-        assert {name for name in names if strips(owner.row(name))} == owner.config.problems().keys() & set(
-            names
-        )
+        explained = {name for name in names if strips(owner.row(name))}
+        assert explained == owner.config.problems().keys() & set(names)
     owner.deleteLater()
