@@ -29,6 +29,10 @@ class Row(QHBoxLayout):
     def restyle(self) -> None:
         _space(self, self._margins, self._gap)
 
+    def set_space(self, margins: Margins, spacing: int) -> None:
+        self._margins, self._gap = margins, spacing
+        self.restyle()
+
 
 class Column(QVBoxLayout):
     """One below the other."""
