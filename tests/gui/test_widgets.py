@@ -335,6 +335,25 @@ def test_combo_speaks_values_and_keeps_the_choice(qtbot):
     assert accessible(combo).text(QAccessible.Text.Value) == "Large"
 
 
+@pytest.mark.qt_log_ignore("This plugin does not support")  # offscreen has no windows to raise
+def test_combo_popup_offers_every_item(qtbot):
+    combo = filled_combo()
+    qtbot.addWidget(combo)
+    told = []
+    combo.changed.connect(told.append)
+    combo.show()
+    combo.showPopup()
+    view = combo.view()
+    qtbot.waitUntil(view.isVisible)
+    assert DARK.raised.lower() in colors(view)
+    row = view.visualRect(view.model().index(1, 0))
+    assert row.height() == look.px(30)
+    qtbot.mouseMove(view.viewport(), row.center())
+    qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=row.center())
+    assert (combo.value(), told) == ("gpt2", ["gpt2"])
+    combo.hidePopup()
+
+
 def test_tile_says_unknown_until_it_knows(qtbot):
     tile = Tile("Train loss")
     qtbot.addWidget(tile)
