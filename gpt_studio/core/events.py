@@ -19,7 +19,8 @@ from gpt_studio.core.metrics import History, Sample
 
 @dataclass(frozen=True)
 class Request:
-    """A wish that starts a job of its kind; a running job of the same kind is stopped first."""
+    """A wish that starts a job of its kind. A running job of the same kind is stopped first, or, if it
+    works on a file, finished."""
 
     kind: ClassVar[str]
 

@@ -31,6 +31,7 @@ from gpt_studio.core.events import (
 Job = Generator[Event | None, None, None]
 SLICE = 0.05  # seconds a job may run before the next has its turn, and between two batches
 PRIORITY = ("file", "chat", "data", "train")  # who comes first in each round
+UNBROKEN = "file"  # a wish to save is not dropped for the next wish, nor when closing
 
 
 class Session(Protocol):
@@ -81,23 +82,29 @@ class Runner:
             self._flush()
             return
         self._flush()
+        self._take_messages()
         while not self._closing:
-            self._take_messages()
             for kind in [kind for kind in PRIORITY if kind in self._jobs and kind not in self._paused]:
                 self._take_turn(kind)
                 if self._clock() - self._posted_at >= SLICE:
                     self._flush()
+            self._take_messages()
+        self._finish(UNBROKEN)
         for kind in list(self._jobs):
             self._end(kind, Stopped(kind))
         self._flush()
 
     def _take_messages(self) -> None:
         """Handle everything in the inbox; wait for something when no job can advance."""
-        if not self._jobs.keys() - self._paused:
+        idle = not self._jobs.keys() - self._paused
+        if idle:
             self._flush()
-            self._handle(self._inbox.get())
+        elif self._inbox.empty():
+            return
+        self._handle(self._inbox.get())
         while not self._inbox.empty():
             self._handle(self._inbox.get())
+        self._flush()  # what became of a wish is told before long work begins
 
     def _handle(self, message: Request | Order | _Close) -> None:
         match message:
@@ -115,10 +122,20 @@ class Runner:
                 self._end(kind, Stopped(kind))
 
     def _start(self, request: Request) -> None:
-        if request.kind in self._jobs:
+        if request.kind == UNBROKEN:
+            self._finish(UNBROKEN)
+        elif request.kind in self._jobs:
             self._end(request.kind, Stopped(request.kind))
         self._batch.append(Started(request.kind))
-        self._jobs[request.kind] = self._session.start(request)
+        try:
+            self._jobs[request.kind] = self._session.start(request)
+        except Exception as error:
+            self._batch.append(failure(request.kind, error))
+
+    def _finish(self, kind: str) -> None:
+        """Advance a job to its end without a pause for others."""
+        while kind in self._jobs:
+            self._take_turn(kind)
 
     def _take_turn(self, kind: str) -> None:
         """Advance one job until its slice is over."""
