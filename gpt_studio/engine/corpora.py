@@ -76,9 +76,9 @@ def read(name: str) -> Work[list[Document]]:
     texts = yield from source() if source else _path(Path(name))
     documents = []
     for text in texts:
-        if text.strip():
-            documents.append(Document(text))
         yield None
+        if text and not text.isspace():
+            documents.append(Document(text))
     if not documents:
         raise _unusable(f"“{label(name)}” is empty.", "Choose a file or folder with text in it.")
     return documents

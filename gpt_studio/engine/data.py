@@ -81,7 +81,7 @@ def prepare(config: DataConfig) -> Work[Dataset]:
     for name in config.corpora:
         corpora[name] = yield from read(name)
     parts = _parts(corpora, config.validation)
-    yield from _tokenize(kind, parts)
+    yield from _tokenize(kind, parts, sum(map(_size, corpora.values())))
     train = _stream(kind, [part for part in parts if not part.held_out])
     validation = _stream(kind, [part for part in parts if part.held_out])
     counts = yield from _counts(kind, train, validation)
@@ -144,9 +144,9 @@ def _cut(text: str, share: float) -> int:
     return at
 
 
-def _tokenize(kind: Tokenizer, parts: Sequence[_Part]) -> Work[None]:
-    """Find the ids of each part and put the end of text after them."""
-    meter = Meter("Tokenizing", sum(len(part.text.encode()) for part in parts))
+def _tokenize(kind: Tokenizer, parts: Sequence[_Part], size: int) -> Work[None]:
+    """Find the ids of each part, of `size` bytes in all, and put the end of text after them."""
+    meter = Meter("Tokenizing", size)
     for batch in _batches(parts):
         texts = [piece for _, piece in batch]
         for (part, _), ids in zip(batch, kind.encode_batch(texts), strict=True):
@@ -224,9 +224,12 @@ def _report(
 
 
 def _corpus(name: str, documents: Sequence[Document], parts: Sequence[_Part]) -> Corpus:
-    size = sum(document.size for document in documents)
     tokens = sum(_length(part) for part in parts if part.corpus == name)
-    return Corpus(name, label(name), size, len(documents), tokens)
+    return Corpus(name, label(name), _size(documents), len(documents), tokens)
+
+
+def _size(documents: Sequence[Document]) -> int:
+    return sum(document.size for document in documents)
 
 
 def _length(part: _Part) -> int:
