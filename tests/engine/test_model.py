@@ -87,6 +87,47 @@ def test_loss_is_the_mean_surprise_in_float32():
     assert value.item() == pytest.approx(surprise.item(), rel=1e-6)
 
 
+def textbook(model, ids):
+    """GPT-2 written out in plain formulas, in double precision: logits (T, V) of one text (T,)."""
+    weights = {name: tensor.double() for name, tensor in model.state_dict().items()}
+    heads, length = model.config.heads, len(ids)
+
+    def linear(x, name):
+        return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+
+    def norm(x, name):
+        x = (x - x.mean(1, keepdim=True)) / (x.var(1, keepdim=True, correction=0) + 1e-5).sqrt()
+        return x * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+    def attend(q, k, v):
+        scores = q @ k.T / math.sqrt(q.size(1))
+        future = torch.ones(length, length).triu(1).bool()
+        return scores.masked_fill(future, -math.inf).softmax(1) @ v
+
+    def gelu(x):
+        return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+    x = weights["token_embedding.weight"][ids] + weights["position_embedding.weight"][:length]
+    for layer in range(model.config.num_layers):
+        block = f"blocks.{layer}"
+        q, k, v = linear(norm(x, f"{block}.attention_norm"), f"{block}.attention.qkv").chunk(3, dim=1)
+        each = zip(*(t.chunk(heads, dim=1) for t in (q, k, v)), strict=True)
+        x = x + linear(torch.cat([attend(*head) for head in each], 1), f"{block}.attention.projection")
+        hidden = linear(norm(x, f"{block}.feed_forward_norm"), f"{block}.feed_forward.expansion")
+        x = x + linear(gelu(hidden), f"{block}.feed_forward.projection")
+    return norm(x, "norm") @ weights["token_embedding.weight"].T
+
+
+def test_it_computes_what_the_textbook_says():
+    model = GPT(SMALL).double().eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.2)  # so that every part matters
+    ids = ids_for(SMALL, batch=1)
+    with torch.inference_mode():
+        torch.testing.assert_close(model(ids)[0], textbook(model, ids[0]), atol=1e-10, rtol=1e-8)
+
+
 def test_a_config_with_problems_is_refused():
     with pytest.raises(StudioError, match="Embedding size 100 is not divisible by 12 heads"):
         GPT(GPTConfig(embed_size=100))
