@@ -28,13 +28,17 @@ class Piece(NamedTuple):
 
 
 class Box(NamedTuple):
-    """Where one token stands on one line; `inset` is the width of the spaces it begins with."""
+    """Where one token stands on one line.
+
+    `inset` is the width of the spaces it begins with, `outset` of those the next one begins with.
+    """
 
     span: int
     line: int
     x: float
     width: float
     inset: float
+    outset: float
 
 
 @dataclass
@@ -97,9 +101,13 @@ class Flow:
 
     def boxes(self, line: int) -> list[Box]:
         """The tokens of a line from left to right; they never overlap."""
+        grouped = groupby(self.lines[line].pieces, key=lambda piece: piece.span)
+        tokens = [(span, list(pieces)) for span, pieces in grouped]
+        insets = [self._inset(pieces) for _, pieces in tokens]
+        outsets = [*insets[1:], *insets[-1:]]  # the last one as if its like came next
         return [
-            self._box(span, line, list(pieces))
-            for span, pieces in groupby(self.lines[line].pieces, key=lambda piece: piece.span)
+            Box(span, line, pieces[0].x, pieces[-1].x + pieces[-1].width - pieces[0].x, inset, outset)
+            for (span, pieces), inset, outset in zip(tokens, insets, outsets, strict=True)
         ]
 
     def boxes_of(self, span: int) -> list[Box]:
@@ -129,10 +137,9 @@ class Flow:
             return piece.x + piece.width
         return piece.x + min(piece.width, self.measure(self.text[piece.start : offset]))
 
-    def _box(self, span: int, line: int, pieces: list[Piece]) -> Box:
-        first, last = pieces[0], pieces[-1]
-        spaces = first.width if len(pieces) > 1 and self.text[first.start].isspace() else 0.0
-        return Box(span, line, first.x, last.x + last.width - first.x, spaces)
+    def _inset(self, pieces: list[Piece]) -> float:
+        """The width of the spaces before a word."""
+        return pieces[0].width if len(pieces) > 1 and self.text[pieces[0].start].isspace() else 0.0
 
     def _parts_of(self, text: str) -> tuple[tuple[str, float], ...]:
         """A token in parts between which a line may end, with their widths."""
@@ -195,7 +202,8 @@ class _Breaker:
         """Go on in a new line. A space that begins the word's token goes with it, others stay."""
         if self._line.soft and not self._line.pieces:
             return
-        own = [piece for piece in self._spaces if piece.span == self._word[0].span]
+        goes = self._word[0].span if self._line.pieces else None  # indentation stays
+        own = [piece for piece in self._spaces if piece.span == goes]
         self._hang([piece for piece in self._spaces if piece not in own])
         self._spaces = own
         self._next_line(soft=True)

@@ -204,10 +204,17 @@ class TokenText(QWidget):
 
     def _tint(self, box: Box) -> QRectF:
         """The rounded rectangle behind a token."""
-        height = ceil(self._metrics.height()) + 2
-        y = box.line * self._pitch + (self._pitch - height) // 2
         x, end = box.x, box.x + box.width - self._gap
-        return QRectF(x if self._gap else x + box.inset / 2, y, max(0.0, end - x), height)
+        if not self._gap:  # a space belongs half to each of its neighbors
+            x, end = x + box.inset / 2, end + box.outset / 2
+        return QRectF(x, self._top(box.line), max(0.0, end - x), self._tall())
+
+    def _top(self, line: int) -> int:
+        return line * self._pitch + (self._pitch - self._tall()) // 2
+
+    def _tall(self) -> int:
+        """The height of a tint."""
+        return ceil(self._metrics.height()) + 2
 
     # Painting
 
@@ -257,9 +264,8 @@ class TokenText(QWidget):
         pieces = [piece for piece in self._flow.lines[line].pieces if piece.start < end and start < piece.end]
         if not pieces:
             return QRectF()
-        tint = self._tint(Box(0, line, 0.0, 0.0, 0.0))
         left, right = self._flow.x_of(pieces[0], start), self._flow.x_of(pieces[-1], end)
-        return QRectF(left, tint.y(), right - left, tint.height())
+        return QRectF(left, self._top(line), right - left, self._tall())
 
     def _paint_texts(self, painter: QPainter, line: int) -> None:
         base = self._base(line)
@@ -278,9 +284,11 @@ class TokenText(QWidget):
         for box in boxes:
             tint = self._tint(box)
             if self._spans[box.span].underline:
-                painter.setPen(QPen(series(1), 1.5, Qt.PenStyle.DotLine))
-                y = tint.bottom() - 1
-                painter.drawLine(QPointF(box.x + box.inset, y), QPointF(tint.right() - 1, y))
+                pen = QPen(series(1), 1.5, Qt.PenStyle.CustomDashLine, Qt.PenCapStyle.FlatCap)
+                pen.setDashPattern([1, 1])
+                painter.setPen(pen)
+                left, y = round(box.x + box.inset), tint.bottom() - 1.25
+                painter.drawLine(QPointF(left, y), QPointF(tint.right() - 1, y))
             if box.span == self._pointed:
                 painter.setPen(QPen(color("accent"), 1.5))
                 inner = QRectF(self.rect()).adjusted(0.75, 0.75, -0.75, -0.75)
