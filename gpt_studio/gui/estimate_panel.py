@@ -152,8 +152,9 @@ class EstimatePanel(Surface):
 
     def _show_warning(self, config: RunConfig) -> None:
         replaced = _replaced(config, self._valid)
-        what = " and ".join(replaced)
-        them = "it" if len(replaced) == 1 else "them"
+        *most, last = replaced or [""]
+        what = f"{', '.join(most)} and {last}" if most else last
+        them = "them" if most else "it"
         self.warning.setText(f"Calculated for {what} until you fix {them}" if replaced else "")
         self.warning.setVisible(bool(replaced))
 

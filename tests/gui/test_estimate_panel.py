@@ -66,6 +66,16 @@ def test_what_is_shown_is_what_was_calculated(panel, preset):
         assert item.toolTip().startswith(f"{units.number(part.size)} bytes. ")
 
 
+def test_it_follows_every_edit(panel):
+    seen = set()
+    for layers in (1, 2, 3):
+        for batch in (1, 2):
+            panel.show_state(state_of(model={"num_layers": layers}, train={"batch_size": batch}))
+            seen.add((panel.count.text(), panel.memory.value(), panel.legend.items[3].amount()))
+    assert len({count for count, _, _ in seen}) == 3
+    assert len(seen) == 6
+
+
 def test_parts_have_one_unit_but_never_read_as_nothing():
     assert amount(3 * units.MB, 400 * units.MB) == "3.0\u202fMB"
     assert amount(300 * units.MB, 4 * units.GB) == "0.29\u202fGB"
@@ -144,6 +154,16 @@ def test_a_problem_is_calculated_around_and_said(panel):
     )
     panel.show_state(state_of(model={"embed_size": 96}))
     assert not panel.warning.isVisible()
+
+
+def test_all_problems_that_matter_are_said(panel):
+    panel.show_state(
+        state_of(model={"num_layers": 999, "embed_size": 100}, train={"batch_size": 0, "warmup": -1})
+    )
+    assert (
+        panel.warning.text()
+        == "Calculated for layers 96, embedding size 96 and batch size 1 until you fix them"
+    )
 
 
 def test_two_problems_are_both_said(panel):

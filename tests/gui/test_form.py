@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import shiboken6
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
@@ -109,12 +110,15 @@ def test_hairlines_part_numbers_from_switches_and_choices(qtbot, config, lines):
 def test_tab_goes_from_top_to_bottom_with_the_fixes_in_between(model, qtbot):
     model.take({"embed_size": 100})
     model.row("num_layers").slider.setFocus()
-    visited = []
+    (strip,) = strips(model)
+    visited, reached = [], []
     for _ in range(12):
         widget = QApplication.focusWidget()
         assert widget is not None
+        reached.append(widget)
         visited.append(widget.mapTo(model, widget.rect().center()))
         QTest.keyClick(widget, Qt.Key.Key_Tab)
+    assert reached[6:8] == strip.buttons
     assert visited == sorted(visited, key=lambda at: (round(at.y() / 10), at.x()))
     assert QApplication.focusWidget() is not model.row("num_layers").slider
 
@@ -444,4 +448,4 @@ def test_any_edits_leave_form_and_config_of_one_mind(qapp, data):
         assert shown(owner.form) == {name: getattr(owner.config, name) for name in names}
         explained = {name for name in names if strips(owner.row(name))}
         assert explained == owner.config.problems().keys() & set(names)
-    owner.deleteLater()
+    shiboken6.delete(owner)

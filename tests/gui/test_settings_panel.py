@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import shiboken6
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QPoint, Qt
@@ -229,4 +230,4 @@ def test_showing_a_state_is_never_an_edit(qapp, edits, training):
     for _ in edits:
         left.store.undo()
     assert told == []
-    left.panel.deleteLater()
+    shiboken6.delete(left.panel)
