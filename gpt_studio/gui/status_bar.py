@@ -52,7 +52,7 @@ def status_of(state: State) -> Status:
 
 def _training(state: State) -> Status:
     steps = state.config.train.steps
-    building = state.progress.get("train")
+    building = state.progress.get("train") or state.progress.get("data")  # its text is read first
     if building is not None and not state.seconds_per_step:
         share = building.done / building.total if building.total else None
         return Status("", "accent", "Preparing", share, building.text)

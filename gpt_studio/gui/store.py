@@ -206,7 +206,7 @@ class Store(QObject):
             case DataReport() if event.data == state.config.data:
                 return {"report": event}
             case Built(step=step):
-                begun = {"model": event, "step": step, "seconds_per_step": 0.0, "peak": 0}
+                begun = {"model": event, "step": step, "seconds_per_step": 0.0, "peak": 0, "progress": {}}
                 fresh = state.training and not step
                 return begun | ({"path": "", "saved_step": -1} if fresh else {})
             case Step(step, values):

@@ -1,0 +1,124 @@
+"""Take the pictures of the README: the real window, offscreen, with the real engine at work.
+
+    python docs/take_pictures.py
+
+It takes a few minutes on two cores. All that is shown was computed while the pictures were taken.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+
+from PySide6.QtCore import QPoint, QSettings
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from gpt_studio.core.presets import presets
+from gpt_studio.gui.theme import DARK, LIGHT, look
+from gpt_studio.gui.window import Window
+from gpt_studio.gui.worker import Worker
+
+FOLDER = Path(__file__).parent / "pictures"
+
+
+class Photographer:
+    """Works the window like a person and takes its picture."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.store = window.store
+
+    def wait(self, condition: Callable[[], bool], seconds: float = 600) -> None:
+        until = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > until:
+                raise TimeoutError(self.window.status.text())
+            QTest.qWait(20)
+
+    def take(self, name: str) -> None:
+        QTest.qWait(400)  # let read-outs and charts catch up
+        self.window.grab().save(str(FOLDER / f"{name}.png"))
+        print(name, self.window.size().toTuple(), self.window.status.text())
+
+    def say(self, text: str) -> None:
+        self.window.chat.send(text)
+
+    def train_to(self, step: int) -> None:
+        self.wait(lambda: self.store.state.step >= step)
+
+
+def first_launch(photo: Photographer) -> None:
+    photo.wait(lambda: photo.store.state.report is not None)
+    photo.take("first-launch-dark")
+
+
+def training(photo: Photographer) -> None:
+    window, store = photo.window, photo.store
+    window.files.train()
+    photo.train_to(600)
+    store.edit("sample", {"max_tokens": 160})
+    photo.say("The value of an attribute ")
+    photo.wait(lambda: not store.state.generating)
+    photo.train_to(700)
+    store.edit("sample", {"max_tokens": 10_000})
+    photo.say("If the function ")
+    photo.wait(lambda: store.state.generating)
+    QTest.qWait(2500)
+    photo.take("training-dark")
+    look.apply(LIGHT)
+    photo.take("training-light")
+    look.apply(DARK)
+    window.resize(1100, 700)
+    photo.take("training-dark-1100x700")
+    window.resize(1440, 900)
+    store.stop_generating()
+
+
+def failure(photo: Photographer) -> None:
+    """A learning rate that no model survives, and the banner that follows."""
+    window, store = photo.window, photo.store
+    store.stop_training()
+    photo.wait(lambda: not store.state.running)
+    store.edit("train", {"learning_rate": 1.0, "gradient_clip": 0.0, "warmup": 0, "steps": 20_000})
+    window.files.train()
+    photo.wait(lambda: not window.banner.isHidden())
+    photo.take("error-dark")
+    window.banner.dismiss()
+
+
+def data(photo: Photographer) -> None:
+    window, store = photo.window, photo.store
+    store.apply_preset(presets()[2])
+    store.edit("data", {"corpora": ("python-reference", "python-library")})
+    store.edit("model", {"embed_size": 100})
+    window.show_page("data")
+    photo.wait(lambda: store.state.report is not None)
+    preview = window.data_page.preview_text
+    place = preview.span_rect(140).center()
+    QTest.mouseMove(preview, QPoint(int(place.x()), int(place.y())))
+    photo.take("data-dark")
+
+
+def main() -> int:
+    app = QApplication(sys.argv)
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        worker = Worker()
+        window = Window(QSettings(f"{folder}/settings.ini", QSettings.Format.IniFormat), worker)
+        window.painted.connect(window.start)
+        window.show()
+        photo = Photographer(window)
+        for scene in (first_launch, training, failure, data):
+            scene(photo)
+        worker.close()
+        app.processEvents()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
