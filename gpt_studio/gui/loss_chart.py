@@ -71,9 +71,13 @@ class LossChart(Chart):
         self.mark_dirty()
 
     def append(self, steps: Sequence[float] | Floats, losses: Sequence[float] | Floats) -> None:
-        """Add training losses of further steps, in nats; the chart repaints within 100 ms."""
+        """Add training losses of further steps, in nats; the chart repaints within 100 ms.
+
+        A step that comes again, as after resuming from a checkpoint, replaces all that followed it.
+        """
         kept = self._train.append(steps, losses)
         if kept < len(self._smooth):
+            self._validation.cut_from(self._train.steps[kept])
             self._resmooth()
         else:
             self._smooth.extend(self._smoother.extend(self._train.values[kept:]))

@@ -63,13 +63,17 @@ class Series:
         fine = np.isfinite(y)
         x, y = x[fine], y[fine]
         if len(x):
-            kept = int(np.searchsorted(self.steps, x[0]))
-            self._steps.cut(kept)
-            self._values.cut(kept)
+            self.cut_from(x[0])
         kept = len(self)
         self._steps.extend(x)
         self._values.extend(y)
         return kept
+
+    def cut_from(self, step: float) -> None:
+        """Forget the points at a step and after it."""
+        kept = int(np.searchsorted(self.steps, step))
+        self._steps.cut(kept)
+        self._values.cut(kept)
 
     def index(self, step: float) -> int:
         """The index of the point nearest to `step`; the series must not be empty."""
