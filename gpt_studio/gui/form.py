@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtGui import QHideEvent, QResizeEvent
+from PySide6.QtWidgets import QApplication, QWidget
 
 from gpt_studio.core.config import Section
 from gpt_studio.core.settings import Problem, Setting, Value, settings_of
@@ -51,12 +51,15 @@ class Form(QWidget):
         self._timer = QTimer(self, singleShot=True, interval=HOVER_DELAY)
         self._timer.timeout.connect(self._open_card)
         self._column = Column(spacing=0, parent=self)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        app = QApplication.instance()
+        if isinstance(app, QApplication):
+            app.focusChanged.connect(self._close_card)
         shown = [setting for setting in settings_of(config_class).values() if setting.shown]
         for before, setting in zip([None, *shown], shown, strict=False):
             if before and _group(before) != _group(setting):
                 self._column.addWidget(_Rule())
             self._add(ROWS[setting.kind](setting))
+        self._column.addStretch(1)
 
     def add_row(self, row: FormRow, after: str) -> None:
         """Put a row of one's own below the row of another field."""
@@ -88,6 +91,10 @@ class Form(QWidget):
     def hideEvent(self, event: QHideEvent) -> None:
         self._close_card()
         super().hideEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._close_card()
+        super().resizeEvent(event)
 
     def _add(self, row: FormRow, index: int = -1) -> None:
         self._column.insertWidget(index, row)

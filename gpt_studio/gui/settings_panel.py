@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QScrollArea, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
 
 from gpt_studio.core import units
 from gpt_studio.core.config import TOKENIZERS, GPTConfig, RunConfig, TrainConfig
@@ -17,6 +17,7 @@ from gpt_studio.gui.form import Form
 from gpt_studio.gui.form_rows import LABEL_WIDTH, FormRow
 from gpt_studio.gui.inputs import Combo
 from gpt_studio.gui.layouts import Column, Row
+from gpt_studio.gui.scroll import Scroll
 from gpt_studio.gui.state import State
 from gpt_studio.gui.theme import follow, look
 from gpt_studio.gui.widgets import IconLabel, Label, Surface
@@ -73,16 +74,11 @@ class SettingsPanel(Surface):
         model.addWidget(self.forms["model"])
         Column(spacing=0, parent=self._pages["train"]).addWidget(self.forms["train"])
         self._page = QWidget()
-        self._page.setObjectName("page")
         inside = Column(spacing=0, parent=self._page)
         for page in self._pages.values():
             inside.addWidget(page)
         inside.addStretch(1)
-        self._scroll = QScrollArea()
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._scroll.setWidget(self._page)
+        self._scroll = Scroll(self._page)
         column = Column(spacing=0, parent=self)
         column.addWidget(self.header)
         column.addWidget(self._scroll, 1)

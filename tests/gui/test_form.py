@@ -222,6 +222,10 @@ def test_a_strip_makes_room_for_itself(model, qtbot):
     (strip,) = strips(model)
     qtbot.waitUntil(lambda: heads.y() >= before + strip.height() > before)
     assert strip.height() == strip.heightForWidth(strip.width())
+    two_lines = strip.height()
+    model.resize(220, 800)
+    qtbot.waitUntil(lambda: strip.height() > two_lines)
+    assert strip.height() == strip.heightForWidth(strip.width())
 
 
 # ---------------------------------------------------------------- sliders
@@ -381,6 +385,16 @@ def test_f1_explains_and_an_edit_or_escape_takes_it_away(explained):
     assert card_text(explained) == ""
     QTest.keyClick(row.field, Qt.Key.Key_F1)
     QTest.keyClick(row.field, Qt.Key.Key_Up)
+    assert card_text(explained) == ""
+
+
+def test_the_card_goes_with_the_focus(explained, qtbot):
+    explained.activateWindow()
+    explained.row("heads").field.setFocus()
+    qtbot.waitUntil(explained.row("heads").field.hasFocus)
+    QTest.keyClick(explained.row("heads").field, Qt.Key.Key_F1)
+    assert card_text(explained)
+    QTest.keyClick(explained.row("heads").field, Qt.Key.Key_Tab)
     assert card_text(explained) == ""
 
 
