@@ -50,10 +50,10 @@ class CorporaCard(Card):
         super().__init__("Corpora", actions=(self.add,))
         self._column.set_space((8, 12, 8, 16), 8)  # a row's ground reaches into the padding
         self.head.set_space((8, 0, 4, 0), 10)
-        menu = Menu(self)
-        menu.addAction("Add files…", self.files_wanted.emit)
-        menu.addAction("Add folder…", self.folder_wanted.emit)
-        self.add.clicked.connect(lambda: menu.popup(self.add.mapToGlobal(QPoint(0, self.add.height()))))
+        self.add_menu = Menu(self)
+        self.add_menu.addAction("Add files…", self.files_wanted.emit)
+        self.add_menu.addAction("Add folder…", self.folder_wanted.emit)
+        self.add.clicked.connect(self._offer_to_add)
         self._chosen: tuple[str, ...] = ()
         self._shown: object = None
         self._read: dict[str, Corpus] = {}  # as it was read last
@@ -119,6 +119,9 @@ class CorporaCard(Card):
                 row.remove_wanted.connect(lambda name=name: self._remove(name))
                 self._column_of_rows.insertWidget(len(self._rows) - 1, row)
         self._fit()
+
+    def _offer_to_add(self) -> None:
+        self.add_menu.popup(self.add.mapToGlobal(QPoint(0, self.add.height())))
 
     def _choose(self, name: str, checked: bool) -> None:
         others = tuple(other for other in self._chosen if other != name)
@@ -206,6 +209,9 @@ class CorpusRow(QWidget):
         if event.type() == QEvent.Type.EnabledChange:
             self._hover.to(self.isEnabled() and self.underMouse())
             self._offer_remove()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        event.accept()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint()):

@@ -51,10 +51,10 @@ class PreviewCard(Card):
         self.pages = QStackedWidget()
         self.progress = ProgressLine()
         self.area = Scroll(self.tokens)
-        add = Button("Add files…")
-        add.clicked.connect(self.files_wanted)
+        self.add = Button("Add files…")
+        self.add.clicked.connect(self.files_wanted)
         self.empty = EmptyState(
-            "No text chosen", "Check a corpus on this page, or add text of your own.", add
+            "No text chosen", "Check a corpus on this page, or add text of your own.", self.add
         )
         for page in (self.empty, self.progress, self.area):
             self.pages.addWidget(page)

@@ -1,6 +1,7 @@
 """Window tests: the look applied once, and values that are easy to make."""
 
 import pytest
+from PySide6.QtCore import QEvent
 
 from gpt_studio.core.events import Built, Device
 from gpt_studio.gui.state import State
@@ -13,6 +14,7 @@ CPU = Device("cpu", "2 cores", 8 * 2**30)
 @pytest.fixture(autouse=True)
 def dark_look(qapp):
     """Each test starts in the dark theme at normal size, without animation."""
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # else widgets of earlier tests are restyled too
     look.motion = False
     look.apply(DARK)
 
