@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 
 from gpt_studio.core import units
-from gpt_studio.gui.chart import Chart, pen
+from gpt_studio.gui.chart import Chart, opaque_curve, pen
 from gpt_studio.gui.layouts import Row
 from gpt_studio.gui.loss_chart import LossChart
 from gpt_studio.gui.plotting import Floats, Series, half_ticks, robust_range, round_ticks, thin
@@ -45,7 +45,7 @@ class SmallChart(Chart):
         self.column.set_space((16, 9, 14, 6), 7)
         self._plan_curve = pg.PlotCurveItem(antialias=True)
         self._limit_curve = pg.PlotCurveItem()
-        self._curve = pg.PlotCurveItem(antialias=True)
+        self._curve = opaque_curve()
         for item in (self._plan_curve, self._limit_curve, self._curve):
             self.view.addItem(item, ignoreBounds=True)
         self.axis_left.name = axis

@@ -8,7 +8,7 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor
 
 from gpt_studio.core import units
-from gpt_studio.gui.chart import Chart, pen
+from gpt_studio.gui.chart import Chart, opaque_curve, pen
 from gpt_studio.gui.plotting import (
     Floats,
     Growing,
@@ -43,7 +43,7 @@ class LossChart(Chart):
         self._events: list[tuple[int, str, str, pg.InfiniteLine, pg.TextItem]] = []
         self._raw_curve = pg.PlotCurveItem(antialias=True)
         self._validation_curve = pg.PlotCurveItem(antialias=True)
-        self._smooth_curve = pg.PlotCurveItem(antialias=True)
+        self._smooth_curve = opaque_curve()
         self._diamonds = pg.ScatterPlotItem(symbol="d", pxMode=True)
         curves = (self._raw_curve, self._validation_curve, self._smooth_curve, self._diamonds)
         for layer, item in enumerate(curves):
@@ -159,11 +159,11 @@ class LossChart(Chart):
         left, right = self.view.viewRange()[0]
         pixels = max(2, int(self.view.width()))
         steps = self._train.steps
-        for curve, values in (
-            (self._raw_curve, self._train.values),
-            (self._smooth_curve, self._smooth.values),
+        for curve, values, every in (
+            (self._raw_curve, self._train.values, 1),
+            (self._smooth_curve, self._smooth.values, 3),  # px: pieces much shorter than wide look rough
         ):
-            x, y = thin(steps, values, left, right, pixels)
+            x, y = thin(steps, values, left, right, pixels // every)
             curve.setData(x, self._height(y))
         sparse = thin(self._validation.steps, self._validation.values, left, right, pixels // 6)
         heights = self._height(sparse[1])
