@@ -21,7 +21,7 @@ from gpt_studio.gui.plotting import (
     thin,
 )
 from gpt_studio.gui.read_out import Reading
-from gpt_studio.gui.theme import color, look, series, style_font
+from gpt_studio.gui.theme import MARKS, color, look, series, style_font
 from gpt_studio.gui.widgets import Menu
 
 Extras = Callable[[int], list[tuple[str, str]]]
@@ -133,7 +133,7 @@ class LossChart(Chart):
         return [
             Reading("Train", "", series(0)),
             Reading("Raw", "", series(0, 0.42)),
-            Reading("Validation", "", series(1), "diamond"),
+            Reading("Validation", "", series(1), MARKS[1]),
         ]
 
     def restyle(self) -> None:
@@ -248,7 +248,7 @@ class LossChart(Chart):
         at = self._validation_at(x)
         if at is not None:
             label = f"Validation @ {units.number(self._validation.steps[at])}"
-            lines.append(Reading(label, units.loss(self._validation.values[at]), series(1), "diamond"))
+            lines.append(Reading(label, units.loss(self._validation.values[at]), series(1), MARKS[1]))
         lines += [Reading(label, value) for label, value in self._extras(int(x))]
         return f"Step {units.number(x)}", lines
 

@@ -21,20 +21,30 @@ class Reading:
     mark: str = "line"
 
 
+POLYGONS = {  # corners of the marks, in units of half their size
+    "diamond": ((0, -1), (1, 0), (0, 1), (-1, 0)),
+    "square": ((-0.8, -0.8), (0.8, -0.8), (0.8, 0.8), (-0.8, 0.8)),
+    "triangle-down": ((-1, -0.8), (1, -0.8), (0, 0.9)),
+    "triangle-up": ((-1, 0.8), (1, 0.8), (0, -0.9)),
+    "plus": (
+        *((-0.3, -1), (0.3, -1), (0.3, -0.3), (1, -0.3), (1, 0.3), (0.3, 0.3)),
+        *((0.3, 1), (-0.3, 1), (-0.3, 0.3), (-1, 0.3), (-1, -0.3), (-0.3, -0.3)),
+    ),
+}
+
+
 def paint_mark(painter: QPainter, mark: str, center: QPointF, ink: QColor) -> None:
-    """The sign of a series: "line", or one of the theme's marks, 12 px wide at most."""
-    x, y = center.x(), center.y()
+    """The sign of a series: "line" or one of the theme's marks, about 10 px wide."""
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(ink)
     size = look.px(4.5)
     if mark == "line":
         half = look.px(5)
-        painter.drawRoundedRect(QRectF(x - half, y - 1, 2 * half, 2), 1, 1)
-    elif mark == "diamond":
-        corners = ((x, y - size), (x + size, y), (x, y + size), (x - size, y))
-        painter.drawPolygon(QPolygonF([QPointF(*corner) for corner in corners]))
-    else:
+        painter.drawRoundedRect(QRectF(center.x() - half, center.y() - 1, 2 * half, 2), 1, 1)
+    elif mark == "circle":
         painter.drawEllipse(center, size - 1, size - 1)
+    else:
+        painter.drawPolygon(QPolygonF([center + QPointF(x * size, y * size) for x, y in POLYGONS[mark]]))
 
 
 class Named(Protocol):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import fontpkg_inter
 import fontpkg_jetbrains_mono
-from PySide6.QtCore import QByteArray, QObject, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QByteArray, QObject, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication
@@ -305,23 +305,22 @@ def _families(mono: bool) -> tuple[tuple[str, ...], bool]:
 # Icons
 
 
-def icon(name: str, role: str = "text2", size: float = 16, gap: int = 0) -> QIcon:
+def icon(name: str, role: str = "text2", size: float = 16) -> QIcon:
     """An icon of `resources/icons` in a role's color, sharp at 1, 2 and 3 times, and in a disabled form.
 
-    It keeps the colors it was made with: make it again in `restyle`. `gap` is empty space at its right
-    edge, for places where text would touch it.
+    It keeps the colors it was made with: make it again in `restyle`.
     """
     made = QIcon()
     for mode, shown in ((QIcon.Mode.Normal, role), (QIcon.Mode.Disabled, "disabled")):
         for ratio in (1.0, 2.0, 3.0):
-            made.addPixmap(pixmap(name, shown, size, ratio, gap), mode)
+            made.addPixmap(pixmap(name, shown, size, ratio), mode)
     return made
 
 
-def pixmap(name: str, role: str = "text2", size: float = 16, ratio: float = 1.0, gap: int = 0) -> QPixmap:
+def pixmap(name: str, role: str = "text2", size: float = 16, ratio: float = 1.0) -> QPixmap:
     """An icon as a pixmap, `size` in pixels of the design."""
     side = look.px(size)
-    drawn = QPixmap(QSize(round((side + gap) * ratio), round(side * ratio)))
+    drawn = QPixmap(round(side * ratio), round(side * ratio))
     drawn.setDevicePixelRatio(ratio)
     drawn.fill(Qt.GlobalColor.transparent)
     painter = QPainter(drawn)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QEvent, QPointF, Qt
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtWidgets import QApplication
 
 from gpt_studio.core import units
@@ -25,7 +25,8 @@ from gpt_studio.gui.plotting import (
     round_ticks,
     thin,
 )
-from gpt_studio.gui.theme import DARK, LIGHT, look
+from gpt_studio.gui.read_out import paint_mark
+from gpt_studio.gui.theme import DARK, LIGHT, MARKS, look
 
 finite = st.floats(-1e6, 1e6)
 
@@ -432,6 +433,20 @@ def test_a_million_points_draw_as_few(qtbot):
     loss.refresh()
     for curve in (loss._raw_curve, loss._smooth_curve):
         assert len(curve.getData()[0]) <= loss.view.width()
+
+
+def test_every_series_has_a_mark_of_its_own(qtbot):
+    pictures = []
+    for mark in ("line", *MARKS):
+        picture = QImage(24, 24, QImage.Format.Format_RGB32)
+        picture.fill(0)
+        painter = QPainter(picture)
+        paint_mark(painter, mark, QPointF(12, 12), QColor(DARK.ok))
+        painter.end()
+        assert DARK.ok.lower() in inks(picture)
+        assert all(picture != other for other in pictures)
+        pictures.append(picture)
+    assert len(MARKS) == len(DARK.series)
 
 
 def test_legend_shows_what_fits(qtbot):
