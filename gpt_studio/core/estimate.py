@@ -154,7 +154,7 @@ def generation_memory(config: GPTConfig) -> int:
 def training_memory(config: RunConfig, device: str = "cpu") -> Memory:
     """The peak of a training step, by part: any step but the first, when the optimizer has its state.
 
-    Left out: the workspace that matrix products take inside a kernel (below 1 MB on CPUs).
+    Left out: the workspace inside a kernel (a megabyte or two for bf16 matrix products on a CPU).
     """
     kind = "cuda" if device.startswith("cuda") else "cpu"
     return Memory(**_Step(config, kind).peak(), overhead=OVERHEAD[kind])

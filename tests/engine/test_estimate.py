@@ -19,7 +19,7 @@ from gpt_studio.core.presets import presets
 from gpt_studio.engine.model import GPT, loss
 from gpt_studio.engine.trainer import make_optimizer
 
-WORKSPACE = 0.7 * MB  # a bf16 matrix product's own, at most
+WORKSPACE = 0.7 * MB  # what a bf16 matrix product of these sizes takes for itself, at most
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +125,7 @@ class LiveTensors(TorchDispatchMode):
         for tensor in tree_iter(made):
             if isinstance(tensor, torch.Tensor):
                 self.follow(tensor.untyped_storage())
-        # Where a mode looks on, gradients are summed into a new tensor; otherwise in place.
+        # While a mode looks on, gradients are summed into a new tensor; otherwise in place.
         if operation is not torch.ops.aten.add.Tensor:
             self.peak = max(self.peak, self.now)
         return made
