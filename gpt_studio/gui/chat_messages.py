@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from math import prod
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QColor, QGuiApplication
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QColor, QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from gpt_studio.core import units
@@ -21,6 +22,7 @@ from gpt_studio.gui.token_text import Span, TokenText
 from gpt_studio.gui.widgets import ElidedLabel, IconLabel, Label, Surface
 
 WIDEST_BUBBLE = 270
+MOST_PROMPT = 600  # characters of it in a tooltip
 UNLIKELY = 0.12  # tokens less probable than this are underlined
 READ_OUT = 0.25  # seconds between two updates of a number that runs
 
@@ -30,7 +32,7 @@ class Turn:
 
     def __init__(self, mode: Mode, text: str, prompt: str, stop: str) -> None:
         self.mode, self.text, self.prompt, self.stop = mode, text, prompt, stop
-        self.bubble = Bubble(text) if mode == "chat" else None
+        self.bubble = Bubble(text, prompt) if mode == "chat" else None
         self.answer = Answer(start=text if mode == "continue" else "")
 
     def widgets(self) -> list[QWidget]:
@@ -42,11 +44,14 @@ class Turn:
 
 
 class Bubble(QWidget):
-    """What a person wrote: at the right, no wider than 270."""
+    """What a person wrote: at the right, no wider than 270. Pointing at it shows what the model read."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, prompt: str) -> None:
         super().__init__()
         self.setAccessibleName(f"You: {text}")
+        self.setAccessibleDescription(f"The model read: {prompt}")
+        shown = escape(prompt[-MOST_PROMPT:])
+        self.setToolTip(f'<p>The model read:</p><p style="white-space: pre-wrap">{shown}</p>')
         self._box = Surface(radius=12)
         self._text = TokenText(line_height=1.0)
         self._text.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -59,7 +64,19 @@ class Bubble(QWidget):
 
     def restyle(self) -> None:
         self._box.set_role("raised" if look.theme.dark else "hover")
-        self._text.setFixedWidth(self._text.ideal_width(look.px(WIDEST_BUBBLE - 24)))
+        self._fit()
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(look.px(60), super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """As wide as its widest line."""
+        widest = min(look.px(WIDEST_BUBBLE), max(self.width(), look.px(60)))
+        self._text.setFixedWidth(self._text.ideal_width(widest - 2 * look.px(12)))
 
 
 @dataclass(frozen=True)
@@ -167,7 +184,7 @@ class Answer(QWidget):
             piece = merged(self._waiting)
             self._waiting = []
             self._pieces.append(piece)
-            self.tokens.append([self._span(piece)])
+            self.tokens.append([self._span(piece, begun=bool(self.tokens.text()))])
         self._tell_speed()
 
     def finish(self, event: Generated) -> None:
@@ -213,11 +230,16 @@ class Answer(QWidget):
 
     def _show(self, pieces: list[Written]) -> None:
         self._pieces, self._waiting = list(pieces), []
-        self.tokens.set_spans([*self._start, *map(self._span, pieces)])
+        spans, begun = list(self._start), bool(self._start)
+        for piece in pieces:
+            spans.append(self._span(piece, begun))
+            begun = begun or bool(spans[-1].text)
+        self.tokens.set_spans(spans)
 
-    def _span(self, piece: Written) -> Span:
+    def _span(self, piece: Written, begun: bool) -> Span:
+        """A piece as it is shown; spaces and empty lines before an answer are not."""
         return Span(
-            piece.text,
+            piece.text if begun else piece.text.lstrip(),
             background=lambda: self._tint(piece),
             underline=self._tinted and piece.p < UNLIKELY,
             data=piece,

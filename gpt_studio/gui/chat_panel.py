@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import takewhile
 from typing import cast
 
@@ -51,7 +50,7 @@ class ChatPanel(Surface):
         self._live: Turn | None = None  # the same, while the model writes
         self.header = _Header()
         self.welcome = _Welcome()
-        self.conversation = Conversation()
+        self.conversation = Conversation(after=self.header.hide_button)
         self.sampling = SamplingPanel()
         self.composer = Composer("continue")
         self._middle = QStackedWidget()
@@ -72,8 +71,6 @@ class ChatPanel(Surface):
         bottom = Column((12, 0, 12, 12), 0)
         bottom.addWidget(self.composer)
         column.addLayout(bottom)
-        self.setTabOrder(self.header.hide_button, self.sampling.fold)
-        self.setTabOrder(self.sampling.seed.field, self.composer.editor)
 
     def _connect(self) -> None:
         self.header.tint.toggled.connect(self.conversation.set_tinted)
@@ -256,7 +253,7 @@ class _Header(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.weights = ElidedLabel("", "small", "text2", tabular=True)
+        self.weights = ElidedLabel("", "strong", "text2", tabular=True)
         self.weights.setAccessibleDescription("Weights in use")
         self.tint = ToolButton("drop", "Tint surprising tokens", side=26, checkable=True)
         self.tint.setChecked(True)
@@ -295,38 +292,27 @@ class _Welcome(QWidget):
         super().__init__()
         self.title = Label("", "heading", "text", wrap=True)
         self.sentence = Label("", "small", "text2", wrap=True)
-        self.prompts: list[_Prompt] = []
-        self._prompts = Column(spacing=6)
+        self.prompts = [_Prompt() for _ in range(3)]
         column = Column((16, 16, 16, 16), 6, self)
         column.addStretch(3)
         for text in (self.title, self.sentence):
             text.setAlignment(Qt.AlignmentFlag.AlignCenter)
             column.addWidget(text)
         column.addSpacing(look.px(12))
-        column.addLayout(self._prompts)
+        prompts = Column(spacing=6)
+        for prompt in self.prompts:
+            prompts.addWidget(prompt)
+            prompt.clicked.connect(lambda _=False, prompt=prompt: self.chosen.emit(prompt.text()))
+        column.addLayout(prompts)
         column.addStretch(4)
 
     def show_model(self, state: State) -> None:
         model = state.model
         self.title.setText("Say something to the model" if model else "No model yet")
         self.sentence.setText(about(state))
-        suited: Sequence[str] = ()
-        if model:
-            report = state.report if state.report and state.report.data == model.config.data else None
-            preview = "".join(token.text for token in report.preview) if report else ""
-            suited = chat.starters(model.config.data.corpora, preview)
-        self._offer(suited)
-
-    def _offer(self, texts: Sequence[str]) -> None:
-        if [prompt.text() for prompt in self.prompts] == list(texts):
-            return
-        for prompt in self.prompts:
-            prompt.hide()
-            prompt.deleteLater()
-        self.prompts = [_Prompt(text) for text in texts]
-        for prompt in self.prompts:
-            prompt.clicked.connect(lambda _=False, prompt=prompt: self.chosen.emit(prompt.text()))
-            self._prompts.addWidget(prompt)
+        for prompt, text in zip(self.prompts, suited_prompts(state), strict=True):
+            prompt.setText(text)
+            prompt.setVisible(model is not None)
 
 
 def about(state: State) -> str:
@@ -343,11 +329,19 @@ def about(state: State) -> str:
     return f"{size} only knows what it read: {shown}."
 
 
+def suited_prompts(state: State) -> tuple[str, ...]:
+    """Three beginnings that suit what the model read."""
+    data = (state.model.config if state.model else state.config).data
+    report = state.report if state.report and state.report.data == data else None
+    preview = "".join(token.text for token in report.preview) if report else ""
+    return chat.starters(data.corpora, preview)
+
+
 class _Prompt(Pressable):
     """A beginning to click."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
+    def __init__(self) -> None:
+        super().__init__()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         follow(self.restyle)
 

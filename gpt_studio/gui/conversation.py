@@ -11,9 +11,10 @@ from gpt_studio.gui.buttons import Button
 from gpt_studio.gui.chat_messages import Turn
 from gpt_studio.gui.chat_popover import Alternatives
 from gpt_studio.gui.layouts import Column
-from gpt_studio.gui.theme import look
+from gpt_studio.gui.theme import follow, look
 
 MARGINS, GAP = (16, 8, 16, 16), 18
+WIDEST_TEXT = 480  # some 72 characters
 NEAR = 4  # pixels from the end that still count as being there
 
 
@@ -28,8 +29,10 @@ class Conversation(QScrollArea):
     regenerate_wanted = Signal(object)
     branch_wanted = Signal(object)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, after: QWidget, parent: QWidget | None = None) -> None:
+        """The Tab key reaches the first answer from the widget `after`."""
         super().__init__(parent)
+        self._after = after
         self.setAccessibleName("Conversation")
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -51,6 +54,7 @@ class Conversation(QScrollArea):
         bar = self.verticalScrollBar()
         bar.valueChanged.connect(self._note_place)
         bar.rangeChanged.connect(self._keep_place)
+        follow(self._fit)
 
     def add(self, mode: Mode, text: str, prompt: str, stop: str) -> Turn:
         """Begin a turn: what a person wrote, and an empty answer."""
@@ -97,7 +101,7 @@ class Conversation(QScrollArea):
             widget.deleteLater()
 
     def _last_stop(self) -> QWidget:
-        return self.turns[-1].answer.tab_stops()[-1] if self.turns else self
+        return self.turns[-1].answer.tab_stops()[-1] if self.turns else self._after
 
     def _alternatives(self) -> Alternatives:
         """The card at tokens, a child of the window so that it may reach beyond this panel."""
@@ -111,16 +115,23 @@ class Conversation(QScrollArea):
         self.latest.setVisible(not self._at_end)
 
     def _keep_place(self) -> None:
-        """Stay at the end as the text grows. The scroll bar takes its room from the margin, not the text."""
-        bar = self.verticalScrollBar().sizeHint().width() if self.verticalScrollBar().maximum() else 0
-        left, top, right, bottom = MARGINS
-        self._column.set_space((left, top, right - round(bar / look.scale), bottom), GAP)
+        """Stay at the end as the text grows."""
+        self._fit()
         if self._at_end:
             self.verticalScrollBar().setValue(self.verticalScrollBar().maximum())
         self._note_place(self.verticalScrollBar().value())
 
+    def _fit(self) -> None:
+        """Keep lines readable, and their width when the scroll bar comes into the margin."""
+        left, top, right, bottom = MARGINS
+        bar = self.verticalScrollBar().sizeHint().width() if self.verticalScrollBar().maximum() else 0
+        room = round((self.width() - bar) / look.scale) - left
+        right -= round(bar / look.scale)
+        self._column.set_space((left, top, max(right, room - WIDEST_TEXT), bottom), GAP)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self._fit()
         room, size = self.viewport().size(), self.latest.sizeHint()
         corner = QPoint((room.width() - size.width()) // 2, room.height() - size.height() - look.px(8))
         self.latest.move(corner)

@@ -13,7 +13,7 @@ from gpt_studio.gui.inputs import NumberField
 from gpt_studio.gui.layouts import Column, Row
 from gpt_studio.gui.theme import color, follow, font, look, mix, paint_icon
 from gpt_studio.gui.toggles import Switch
-from gpt_studio.gui.widgets import Hairline, Label
+from gpt_studio.gui.widgets import ElidedLabel, Hairline
 
 
 class SamplingPanel(QWidget):
@@ -135,11 +135,14 @@ class SeedRow(FormRow):
     def __init__(self) -> None:
         super().__init__(settings_of(SampleConfig)["seed"])
         self.switch = Switch("Fixed seed")
-        self.state = Label("", "small", "text3")
+        self.state = ElidedLabel("", "small", "text3")
         self.field = NumberField("Seed")
         self.label.setBuddy(self.switch)
-        self.add_editor(self.switch)
-        self.line.addWidget(self.state, 1)
+        both = QWidget()
+        pair = Row(spacing=7, parent=both)
+        pair.addWidget(self.switch)
+        pair.addWidget(self.state, 1)
+        self.line.addWidget(both, 1)
         self.add_editor(self.field)
         self.switch.clicked.connect(lambda fixed: self.edited.emit({"fixed_seed": fixed}))
         self.field.committed.connect(self.emit_value)
@@ -154,6 +157,8 @@ class SeedRow(FormRow):
     def show_value(self, value: object) -> None:
         if isinstance(value, int) and value != self.field.value():
             self.field.set_value(value)
+            text = QFontMetricsF(self.field.font()).horizontalAdvance(self.field.text())
+            self.field.setFixedWidth(max(look.px(60), round(text) + look.px(19)))
 
     def show_problem(self, problem: Problem | None) -> None:
         self.field.set_problem(problem is not None)
