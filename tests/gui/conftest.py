@@ -17,6 +17,8 @@ def dark_look(qapp):
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # else widgets of earlier tests are restyled too
     look.motion = False
     look.apply(DARK)
+    yield
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)  # restyling would still reach them
 
 
 @pytest.fixture
@@ -32,6 +34,4 @@ def learned(idle):
 
 
 def with_model(state, step, **changes):
-    from dataclasses import replace
-
     return replace(state, model=Built(state.config, 812_345, state.device_name, step), step=step, **changes)
