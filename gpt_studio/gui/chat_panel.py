@@ -7,7 +7,7 @@ from typing import cast
 
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFontMetricsF, QKeyEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QStackedWidget, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QSizePolicy, QStackedWidget, QWidget
 
 from gpt_studio.core import chat, units
 from gpt_studio.core.corpora import label
@@ -62,7 +62,12 @@ class ChatPanel(Surface):
         self._refresh()
 
     def _lay_out(self) -> None:
-        self._middle.addWidget(self.welcome)
+        self._welcome_page = QScrollArea()  # scrolls where the room is short
+        self._welcome_page.setFrameShape(QFrame.Shape.NoFrame)
+        self._welcome_page.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._welcome_page.setWidgetResizable(True)
+        self._welcome_page.setWidget(self.welcome)
+        self._middle.addWidget(self._welcome_page)
         self._middle.addWidget(self.conversation)
         column = Column(spacing=0, parent=self)
         column.addWidget(self.header)
@@ -223,7 +228,7 @@ class ChatPanel(Surface):
             self.composer.show_placeholder("Train or open a model to talk to it")
         else:
             self.composer.show_placeholder("Write more, or Enter to go on" if goes_on else "Write a prompt…")
-        self._middle.setCurrentWidget(self.conversation if turns else self.welcome)
+        self._middle.setCurrentWidget(self.conversation if turns else self._welcome_page)
 
     def _problems(self) -> dict[str, Problem]:
         return self._state.config.sample.problems()
@@ -290,6 +295,7 @@ class _Welcome(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self.setObjectName("page")  # transparent where it scrolls
         self.title = Label("", "heading", "text", wrap=True)
         self.sentence = Label("", "small", "text2", wrap=True)
         self.prompts = [_Prompt() for _ in range(3)]

@@ -139,7 +139,7 @@ class SeedRow(FormRow):
         self.field = NumberField("Seed")
         self.label.setBuddy(self.switch)
         both = QWidget()
-        pair = Row(spacing=7, parent=both)
+        pair = Row(spacing=5, parent=both)
         pair.addWidget(self.switch)
         pair.addWidget(self.state, 1)
         self.line.addWidget(both, 1)

@@ -1,5 +1,7 @@
 """Window tests: the look applied once, and values that are easy to make."""
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import QEvent
 
@@ -17,8 +19,6 @@ def dark_look(qapp):
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # else widgets of earlier tests are restyled too
     look.motion = False
     look.apply(DARK)
-    yield
-    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)  # restyling would still reach them
 
 
 @pytest.fixture

@@ -563,6 +563,14 @@ class TestLook:
         text = bubble.findChild(TokenText)
         assert text.mapTo(bubble, QPoint(text.width(), 0)).x() <= bubble.width() - 12
 
+    @pytest.mark.parametrize("scale", [0.8, 1.0, 1.5])
+    def test_no_part_is_squeezed_in_the_lowest_window(self, talk, scale):
+        look.apply(DARK, scale)
+        talk.panel.sampling.fold.click()
+        talk.resize(round(352 * scale), round(524 * scale))
+        for part in (talk.panel.header, talk.panel.sampling, talk.panel.composer):
+            assert part.height() >= part.sizeHint().height()
+
     def test_lines_stay_short_enough_to_read(self, talk):
         talk.resize(560, 700)
         assert talk.answer.tokens.width() == 480
