@@ -210,9 +210,6 @@ class CorpusRow(QWidget):
             self._hover.to(self.isEnabled() and self.underMouse())
             self._offer_remove()
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        event.accept()
-
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint()):
             self.box.click()

@@ -169,6 +169,7 @@ def test_checkpoints_and_drops_while_training_are_left_alone(page, chosen, told)
 
 
 def test_everything_is_locked_with_a_reason_while_training(page, chosen, told, notes):
+    page.tokenizer_chosen.connect(chosen.append)
     page.show_state(replace(told, running=frozenset(["train"])))
     assert page.locked.isVisible()
     QTest.mouseClick(page.corpora.row(LIBRARY), Qt.MouseButton.LeftButton)
@@ -259,16 +260,18 @@ def test_search_marks_and_counts_and_goes_round(page, told, qtbot):
     field, hits = page.preview.field, page.preview.hits
     assert field.isVisible()
     before = page.preview.tokens.grab().toImage()
-    QTest.keyClicks(field, "oNCE")
-    assert hits.text() == "1 of 2"
+    QTest.keyClicks(field, "O")
+    assert hits.text() == "1 of 5"
     assert page.preview.tokens.grab().toImage() != before
     shown = []
-    for modifier in (Qt.KeyboardModifier.NoModifier,) * 2 + (Qt.KeyboardModifier.ShiftModifier,):
+    back = Qt.KeyboardModifier.ShiftModifier
+    for modifier in (Qt.KeyboardModifier.NoModifier, back, back):
         QTest.keyClick(field, Qt.Key.Key_Return, modifier)
         shown.append(hits.text())
-    assert shown == ["2 of 2", "1 of 2", "2 of 2"]
-    QTest.keyClicks(field, "x")
+    assert shown == ["2 of 5", "1 of 5", "5 of 5"]
+    QTest.keyClicks(field, "z")
     assert hits.text() == "Not found"
+    QTest.keyClick(field, Qt.Key.Key_Backspace)
     QTest.keyClick(field, Qt.Key.Key_Escape)
     assert not field.isVisible()
     assert page.preview.tokens.grab().toImage() == before
@@ -309,12 +312,15 @@ def test_progress_stands_where_the_tokens_will(page, told):
 
 
 def test_a_narrow_page_puts_the_corpora_above(page, told, qtbot):
+    page.set_known_paths(["/texts/a", "/texts/b", "/texts/c"])
     page.show_state(told)
     corpora, tokenizer = page.corpora, page.tokenizer
     assert corpora.geometry().right() < tokenizer.geometry().left()
     page.resize(541, 780)
     qtbot.waitUntil(lambda: corpora.geometry().bottom() < tokenizer.geometry().top())
     assert corpora.geometry().right() == tokenizer.geometry().right()
+    rows = [corpora.row(name) for name in (REFERENCE, LIBRARY, *page.known_paths())]
+    assert all(row.visibleRegion().boundingRect() == row.rect() for row in rows)
     page.resize(750, 780)
     qtbot.waitUntil(lambda: corpora.geometry().right() < tokenizer.geometry().left())
     assert page.minimumSizeHint().width() <= 360
