@@ -44,10 +44,11 @@ def keep_top_p(logits: Tensor, p: float) -> Tensor:
     """Keep the fewest likeliest tokens whose probabilities together reach p: always at least one."""
     if p >= 1:
         return logits
-    ordered, order = logits.sort(descending=True, stable=True)
+    ids = torch.nonzero(logits > -math.inf).flatten()  # sorting few is quick
+    ordered, order = logits[ids].sort(descending=True, stable=True)
     shares = ordered.softmax(0)
     beyond = shares.cumsum(0) - shares >= p  # the tokens before it already reach p
-    return logits.index_fill(0, order[beyond], -math.inf)
+    return logits.index_fill(0, ids[order[beyond]], -math.inf)
 
 
 def probabilities(logits: Tensor, config: SampleConfig, recent_ids: Sequence[int] = ()) -> Tensor:

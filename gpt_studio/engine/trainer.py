@@ -96,7 +96,8 @@ def train(
             raise
         raise _out_of_memory(config.train, step, model) from error
     finally:
-        optimizer.zero_grad(set_to_none=True)  # their memory
+        for parameter in model.parameters():  # give their gradients' memory back
+            parameter.grad = None
 
 
 class _Trainer:

@@ -45,7 +45,7 @@ def fresh(config):
 
 def run(config=CONFIG, pair=None, data=DATA, start=0, **more):
     """Train to the end, or as many events as there are."""
-    return train(*(pair or fresh(config)), data, config, PeakMemory("cpu"), start, **more)
+    return train(*(pair or fresh(config)), data, config, PeakMemory("cpu", held=1), start, **more)
 
 
 def steps(events):
