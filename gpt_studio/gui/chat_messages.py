@@ -172,7 +172,8 @@ class Answer(QWidget):
         self.again.setVisible(not writing)
         if writing:
             self.failure.hide()
-            self._count, self._began = 0, 0.0
+            self._count, self._began = 0, time.monotonic()
+            self._told = self._began
             self.stats.setText("")
 
     def append(self, token: Token) -> None:
@@ -189,10 +190,8 @@ class Answer(QWidget):
 
     def finish(self, event: Generated) -> None:
         """It is complete: say how fast it was written, and what ended it unless that was its own end."""
-        speed = f"{units.short(event.tokens / event.seconds)} tokens/s" if event.seconds > 0 else ""
-        count = _tokens(event.tokens)
-        parts = (f"Stopped at {count}", speed) if event.reason == "length" else (speed, count)
-        self._close(" · ".join(filter(None, parts)))
+        cut = "Stopped at" if event.reason == "length" else ""
+        self._close(_speed(event.tokens, event.seconds, cut))
 
     def end(self, how: str) -> None:
         """The model writes no more; what was written stays."""
@@ -256,12 +255,9 @@ class Answer(QWidget):
     def _tell_speed(self) -> None:
         """Four times a second at most, so that it can be read."""
         now = time.monotonic()
-        self._began = self._began or now
         if now - self._told >= READ_OUT:
             self._told = now
-            speed = (self._count - 1) / (now - self._began) if self._count > 1 else 0
-            shown = f"{units.short(speed)} tokens/s · " if speed else ""
-            self.stats.setText(f"{shown}{_tokens(self._count)}")
+            self.stats.setText(_speed(self._count, now - self._began))
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(self.text())
@@ -269,6 +265,12 @@ class Answer(QWidget):
 
 def _tokens(count: int) -> str:
     return f"{units.number(count)} token{'' if count == 1 else 's'}"
+
+
+def _speed(count: int, seconds: float, cut: str = "") -> str:
+    """ "58.3 tokens/s · 38 tokens"; what cut it short comes first, where it is seen in a narrow column."""
+    speed = f"{units.short(count / max(seconds, 1e-9))} tokens/s"
+    return f"{cut} {_tokens(count)} · {speed}" if cut else f"{speed} · {_tokens(count)}"
 
 
 class _FailureLine(QWidget):

@@ -96,7 +96,7 @@ class ChatPanel(Surface):
         turns = self.conversation.turns
         if not self._may_ask():
             return
-        if not text.strip() and turns:
+        if not text and turns:
             self._go_on(turns[-1])
             return
         mode = self._mode()
@@ -121,7 +121,7 @@ class ChatPanel(Surface):
         if self._live:
             self.stop_wanted.emit()
             self._end("stopped")
-            self._asked = None
+        self._asked = None
 
     def focus_composer(self) -> None:
         self.composer.editor.setFocus(Qt.FocusReason.ShortcutFocusReason)
@@ -197,8 +197,8 @@ class ChatPanel(Surface):
         if self._asked is None or event.turn != self._number:
             return
         if isinstance(event, Generated):
-            self._live = None
             self._asked.answer.finish(event)
+            self._live = self._asked = None
         else:
             self._live = self._asked
             self._asked.answer.append(event)
@@ -221,7 +221,8 @@ class ChatPanel(Surface):
     def _refresh(self) -> None:
         """Derive what can be done now from the model, the conversation and whether the model writes."""
         ready, turns = self._state.model is not None, self.conversation.turns
-        goes_on = self._mode() == "continue" and bool(turns) and turns[-1].mode == "continue"
+        same = self._mode() == "continue" and bool(turns) and turns[-1].mode == "continue"
+        goes_on = same and self._live is None
         self.composer.set_ready(ready, empty_goes=goes_on)
         self.composer.set_generating(self._live is not None)
         if not ready:

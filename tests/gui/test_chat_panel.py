@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from gpt_studio.core.config import SampleConfig
 from gpt_studio.core.events import DataReport, Failed, Generated, PreviewToken, Token
-from gpt_studio.gui import token_flow
+from gpt_studio.gui import chat_messages, token_flow
 from gpt_studio.gui.chat_panel import ChatPanel, weights
 from gpt_studio.gui.sampling_panel import summary
 from gpt_studio.gui.theme import DARK, LIGHT, look
@@ -209,6 +209,13 @@ class TestPrompts:
         assert chat.answer.text() == "The end is near"
         assert len(chat.panel.conversation.turns) == 1
 
+    def test_even_an_empty_line_is_text_to_continue(self, chat):
+        chat.write("The")
+        chat.say(" end")
+        chat.finish()
+        chat.write("\n")
+        assert chat.asked[1][0] == "The end\n"
+
     def test_the_other_mode_begins_afresh(self, talk):
         talk.panel.composer.mode.button("continue").click()
         talk.write("")
@@ -286,6 +293,17 @@ class TestWriting:
         assert chat.answer.stats.text() == shown
         assert chat.answer.copy.isVisible()
         assert chat.panel.composer.send.isVisible()
+
+    def test_the_speed_so_far_is_told_now_and_then(self, chat, monkeypatch):
+        clock = [100.0]
+        monkeypatch.setattr(chat_messages.time, "monotonic", lambda: clock[0])
+        chat.write("The")
+        for clock[0] in (100.1, 100.2):
+            chat.say(" a", " b")
+            assert chat.answer.stats.text() == ""
+        clock[0] = 100.5
+        chat.say(" c")
+        assert chat.answer.stats.text() == "10 tokens/s · 5 tokens"
 
     def test_stop_keeps_what_was_written_and_hears_no_more(self, chat, learned):
         chat.write("The")
