@@ -83,18 +83,16 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 class PeakMemory:
-    """The most memory that computing takes on a device from now on, in bytes.
+    """The most memory used while training on a device, in bytes, since this was made.
 
     CUDA: what torch has reserved at most plus the CUDA context, which the driver reports where it can
-    (it alone holds some hundred MB). CPU: the growth of the process's resident memory, so Python, Qt,
-    torch and the texts are left out; it is seen at each `look()` only.
+    (it alone holds some hundred MB). CPU: the resident memory of the whole process, libraries and texts
+    too, seen at each `look()` only.
     """
 
-    def __init__(self, device: str, held: int = 0) -> None:
-        """`held`: bytes of tensors on the CPU that are already there and count as well."""
-        self._device = torch.device(device)
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
         self._process = psutil.Process()
-        self._before = self._resident() - held
         self._peak = 0
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
@@ -102,17 +100,13 @@ class PeakMemory:
     def look(self) -> None:
         """Remember the process's memory if it is the most so far; call it where much is alive."""
         if self._device.type == "cpu":
-            self._peak = max(self._peak, self._resident() - self._before)
+            self._peak = max(self._peak, self._process.memory_info().rss)
 
     def read(self) -> int:
         """The most so far."""
         if self._device.type == "cuda":
             return torch.cuda.max_memory_reserved(self._device) + _cuda_context(self._device)
         return self._peak
-
-    def _resident(self) -> int:
-        resident: int = self._process.memory_info().rss
-        return resident
 
 
 def _cuda_context(device: torch.device) -> int:

@@ -39,7 +39,7 @@ from gpt_studio.core.runner import Job
 from gpt_studio.engine import checkpoint
 from gpt_studio.engine.checkpoint import Checkpoint, moments, restore_moments
 from gpt_studio.engine.data import Dataset, prepare
-from gpt_studio.engine.device import PeakMemory, default_device, devices, is_out_of_memory, use_threads
+from gpt_studio.engine.device import default_device, devices, is_out_of_memory, use_threads
 from gpt_studio.engine.generator import generate
 from gpt_studio.engine.model import GPT
 from gpt_studio.engine.tokenizers import Tokenizer
@@ -60,12 +60,6 @@ class Run:
     @property
     def parameters(self) -> int:
         return sum(p.numel() for p in self.model.parameters())
-
-    @property
-    def size(self) -> int:
-        """Bytes of weights and of what the optimizer remembers."""
-        remembered = moments(self.model, self.optimizer).values()
-        return sum(tensor.nbytes for tensor in (*self.model.parameters(), *remembered))
 
     def record(self, event: Event) -> None:
         """Take a fact of training into the history."""
@@ -143,14 +137,13 @@ class Session:
         try:
             dataset = yield from self._prepared(config.data)
             dataset.check(config.model.max_length)
-            memory = PeakMemory(self._device, held=self._run.size if self._run else 0)
             if request.resume:
                 run = self._resumed(config, dataset)
             else:
                 yield Progress("train", "Building the model")
                 run = self._run = self._built(config, dataset)
                 yield Built(config, run.parameters, self._device, run.step)
-            yield from self._learn(run, dataset, memory)
+            yield from self._learn(run, dataset)
         finally:
             self._training = False
 
@@ -181,10 +174,10 @@ class Session:
         run.renew_optimizer()
         return run
 
-    def _learn(self, run: Run, dataset: Dataset, memory: PeakMemory) -> Job:
+    def _learn(self, run: Run, dataset: Dataset) -> Job:
         last = run.history.row(-1) if run.history else {"tokens": 0.0, "seconds": 0.0}
         before = (run.step, int(last["tokens"]), last["seconds"])
-        with closing(train(run.model, run.optimizer, dataset, run.config, memory, *before)) as events:
+        with closing(train(run.model, run.optimizer, dataset, run.config, *before)) as events:
             for event in events:
                 if event is not None:
                     run.record(event)

@@ -30,6 +30,7 @@ from gpt_studio.core.events import (
     Token,
 )
 from gpt_studio.core.metrics import Sample
+from gpt_studio.core.schedule import learning_rate
 from gpt_studio.engine.data import Batch, Dataset, batch, validation_batches
 from gpt_studio.engine.device import PeakMemory, is_out_of_memory
 from gpt_studio.engine.generator import generate
@@ -37,7 +38,6 @@ from gpt_studio.engine.model import GPT, loss
 
 Work = Generator[Event | None, None, None]
 
-LOWEST_RATE = 0.1  # of the learning rate, where the schedules end
 SMOOTHING = 20  # steps the throughput is averaged over
 VALIDATION_TOKENS = 16_384  # looked at in each validation
 SAMPLE_TOKENS = 96
@@ -55,25 +55,11 @@ def make_optimizer(model: GPT, config: TrainConfig) -> Optimizer:
     return AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.95), fused=True)
 
 
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """The rate of a step (the first is 1): up from zero, then along the schedule to the last step."""
-    if step < config.warmup:
-        return config.learning_rate * step / config.warmup
-    done = min(1.0, (step - config.warmup) / max(1, config.steps - config.warmup))
-    shape = {
-        "cosine": (1 + math.cos(math.pi * done)) / 2,
-        "linear": 1 - done,
-        "constant": 1.0,
-    }[config.schedule]
-    return config.learning_rate * (LOWEST_RATE + (1 - LOWEST_RATE) * shape)
-
-
 def train(
     model: GPT,
     optimizer: Optimizer,
     dataset: Dataset,
     config: RunConfig,
-    memory: PeakMemory,
     start: int = 0,
     tokens: int = 0,
     seconds: float = 0.0,
@@ -86,7 +72,7 @@ def train(
     Raises:
         StudioError: the loss or a gradient is not finite, or memory ran out; the last whole step stays.
     """
-    trainer = _Trainer(model, optimizer, dataset, config, memory, tokens, seconds)
+    trainer = _Trainer(model, optimizer, dataset, config, tokens, seconds)
     step = start
     try:
         for step in range(start + 1, config.train.steps + 1):
@@ -109,7 +95,6 @@ class _Trainer:
         optimizer: Optimizer,
         dataset: Dataset,
         config: RunConfig,
-        memory: PeakMemory,
         tokens: int,
         seconds: float,
     ) -> None:
@@ -118,8 +103,8 @@ class _Trainer:
         self.dataset = dataset
         self.config = config
         self.plan = config.train
-        self.memory = memory
         self.device = next(model.parameters()).device
+        self.memory = PeakMemory(self.device)
         self.tokens = tokens
         self.stopwatch = Stopwatch(seconds)
         self.recent: deque[float] = deque(maxlen=SMOOTHING)  # seconds of each step

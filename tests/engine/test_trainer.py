@@ -13,7 +13,6 @@ from gpt_studio.core.events import Evaluated, Generate, MemoryMeasured, Sampled,
 from gpt_studio.core.metrics import METRICS
 from gpt_studio.engine import trainer
 from gpt_studio.engine.data import Dataset
-from gpt_studio.engine.device import PeakMemory
 from gpt_studio.engine.generator import generate
 from gpt_studio.engine.model import GPT
 from gpt_studio.engine.tokenizers import tokenizer
@@ -45,7 +44,7 @@ def fresh(config):
 
 def run(config=CONFIG, pair=None, data=DATA, start=0, **more):
     """Train to the end, or as many events as there are."""
-    return train(*(pair or fresh(config)), data, config, PeakMemory("cpu", held=1), start, **more)
+    return train(*(pair or fresh(config)), data, config, start, **more)
 
 
 def steps(events):
