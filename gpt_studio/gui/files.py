@@ -121,8 +121,7 @@ class Files(QObject):
 
     def recent(self) -> list[str]:
         """Checkpoints used lately that still exist, latest first."""
-        paths = self._settings.value("recent", [], list)
-        return [path for path in paths if isinstance(path, str) and Path(path).is_file()]
+        return [path for path in remembered_list(self._settings, "recent") if Path(path).is_file()]
 
     def _remember(self, path: str) -> None:
         others = [other for other in self.recent() if other != path]
@@ -133,3 +132,9 @@ class Files(QObject):
     def _folder(self) -> str:
         folder = str(self._settings.value("folder", ""))
         return folder if Path(folder).is_dir() else str(Path.home())
+
+
+def remembered_list(settings: QSettings, key: str) -> list[str]:
+    """Texts the settings hold under a key; none when they hold something else."""
+    value = settings.value(key, [], list)
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []

@@ -25,6 +25,7 @@ from gpt_studio.gui.theme import MARKS, color, look, series, style_font
 from gpt_studio.gui.widgets import Menu
 
 Extras = Callable[[int], list[tuple[str, str]]]
+SMOOTHINGS = {"None": 0.0, "Light": 0.3, "Medium": 0.6, "Strong": 0.9}
 TREND = 0.005  # a relative change of the loss below this is level
 
 
@@ -227,6 +228,12 @@ class LossChart(Chart):
         include.setCheckable(True)
         include.setChecked(self._everything)
         include.toggled.connect(self.set_everything)
+        smoothing = menu.addMenu("Smoothing")
+        for label, amount in SMOOTHINGS.items():
+            choice = smoothing.addAction(label)
+            choice.setCheckable(True)
+            choice.setChecked(abs(self._smoothing - amount) < 0.05)
+            choice.triggered.connect(lambda _=False, amount=amount: self.set_smoothing(amount))
 
     def nearest(self, x: float) -> float | None:
         return self._train.nearest(x)

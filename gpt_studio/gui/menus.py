@@ -8,15 +8,22 @@ from pathlib import Path
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
-Entry = tuple[str, str, Callable[[], object]] | None  # label, keys, what it does; None is a separator
+from gpt_studio.gui.widgets import Menu
+
+# Label, keys and what it does; a menu inside the menu; None is a separator.
+Entry = tuple[str, str, Callable[[], object]] | QMenu | None
 
 
 def menu(title: str, entries: list[Entry], owner: QWidget) -> QMenu:
     """A menu whose shortcuts work anywhere in the owner's window, menu open or not."""
-    made = QMenu(title, owner)
+    made = Menu(owner)
+    made.setTitle(title)
     for entry in entries:
         if entry is None:
             made.addSeparator()
+            continue
+        if isinstance(entry, QMenu):
+            made.addMenu(entry)
             continue
         label, keys, act = entry
         action = QAction(label, owner)
@@ -30,7 +37,6 @@ def menu(title: str, entries: list[Entry], owner: QWidget) -> QMenu:
 def fill_recent(target: QMenu, paths: list[str], choose: Callable[[str], object]) -> None:
     """List recent checkpoints by name; the tooltip says where they are."""
     target.clear()
-    target.setToolTipsVisible(True)
     for path in paths:
         action = target.addAction(Path(path).stem)
         action.setToolTip(path)

@@ -7,11 +7,11 @@ from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QLabel, QMenu, QWidget
 
 from gpt_studio.core.events import Device
-from gpt_studio.gui.buttons import Button, LinkButton, ToolButton
+from gpt_studio.gui.buttons import Button, Kind, LinkButton, ToolButton
 from gpt_studio.gui.layouts import Row
 from gpt_studio.gui.state import State
 from gpt_studio.gui.theme import follow, look, mark_pixmap
-from gpt_studio.gui.widgets import Hairline, Label, Surface
+from gpt_studio.gui.widgets import Hairline, Label, Menu, Surface
 
 PRIMARY = {"train": ("Train", "train"), "pause": ("Pause", "pause"), "resume": ("Resume", "train")}
 ONE_JOB = "Stop the training first"
@@ -48,7 +48,7 @@ class TopBar(Surface):
         self._primary = Button("Train", "primary", "train", parent=self)
         self._stop = Button("Stop", "stop", "stop", parent=self)
         self._device = Button("Starting…", "secondary", "device", parent=self)
-        self._devices = QMenu(self)
+        self._devices = Menu(self)
         self._theme = ToolButton("sun", "Switch theme", parent=self)
         self._compact = False
         self._tonal = False
@@ -111,11 +111,11 @@ class TopBar(Surface):
         self._run.updateGeometry()
         self._unsaved.setVisible(state.unsaved)
         text, icon = PRIMARY[state.primary]
-        kind = "secondary" if state.primary == "pause" else "tonal" if self._tonal else "primary"
+        kind: Kind = "secondary" if state.primary == "pause" else "tonal" if self._tonal else "primary"
         if (text, kind) != (self._primary.text(), self._primary.kind()):
             self._primary.setText(text)
             self._primary.set_icon(icon)
-            self._primary.set_kind(kind)  # type: ignore[arg-type]
+            self._primary.set_kind(kind)
         self._primary.setEnabled(state.awake)
         self._stop.setEnabled(state.training)
         self._save.setEnabled(state.model is not None)

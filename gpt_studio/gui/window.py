@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from PySide6.QtCore import QSettings, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -24,9 +24,9 @@ from gpt_studio.gui.buttons import ToolButton
 from gpt_studio.gui.chat_panel import ChatPanel
 from gpt_studio.gui.choices import TabRow
 from gpt_studio.gui.data_page import DataPage
-from gpt_studio.gui.files import Files
+from gpt_studio.gui.files import Files, remembered_list
 from gpt_studio.gui.layouts import Column
-from gpt_studio.gui.menus import fill_recent, menu
+from gpt_studio.gui.menus import Entry, fill_recent, menu
 from gpt_studio.gui.settings_panel import SettingsPanel
 from gpt_studio.gui.state import State
 from gpt_studio.gui.status_bar import StatusBar
@@ -34,7 +34,7 @@ from gpt_studio.gui.store import Store
 from gpt_studio.gui.theme import DARK, LIGHT, THEMES, follow, look
 from gpt_studio.gui.top_bar import TopBar
 from gpt_studio.gui.training_page import TrainingPage
-from gpt_studio.gui.widgets import Surface
+from gpt_studio.gui.widgets import Menu, Surface
 from gpt_studio.gui.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,8 @@ class Window(QMainWindow):
         self.setWindowTitle("GPT Studio")
         self.setMinimumSize(960, 600)
         self.setAcceptDrops(True)
-        self.recent = QMenu("Open recent", self)
+        self.recent = Menu(self)
+        self.recent.setTitle("Open recent")
         self.top = TopBar(self._main_menu(), self.recent)
         self.settings_panel = SettingsPanel()
         self.tabs = TabRow(PAGES, "Pages")
@@ -112,11 +113,12 @@ class Window(QMainWindow):
 
     def _main_menu(self) -> QMenu:
         store, files = self.store, self.files
-        whole = QMenu(self)
-        parts = {
+        whole = Menu(self)
+        parts: dict[str, list[Entry]] = {
             "File": [
                 ("New run", "Ctrl+N", files.new),
                 ("Open checkpoint…", "Ctrl+O", files.open),
+                self.recent,
                 ("Save checkpoint…", "Ctrl+S", files.save),
                 None,
                 ("Quit", "Ctrl+Q", self.close),
@@ -152,7 +154,6 @@ class Window(QMainWindow):
         }
         for title, entries in parts.items():
             whole.addMenu(menu(title, entries, self))
-        whole.actions()[0].menu().insertMenu(whole.actions()[0].menu().actions()[2], self.recent)
         return whole
 
     # ------------------------------------------------------------ who hears whom
@@ -375,14 +376,14 @@ class Window(QMainWindow):
     def _restore(self) -> None:
         settings = self.settings
         look.apply(THEMES.get(str(settings.value("theme")), DARK), float(str(settings.value("scale", 1.0))))
-        if not self.restoreGeometry(settings.value("geometry", b"")):
+        if not self.restoreGeometry(_bytes(settings, "geometry")):
             self.resize(1440, 900)
         self._size_columns()
-        self.splitter.restoreState(settings.value("splitter", b""))
+        self.splitter.restoreState(_bytes(settings, "splitter"))
         for side in ("left", "right"):
             if settings.contains(f"hidden/{side}"):
-                self._hidden_by_hand[side] = settings.value(f"hidden/{side}", False, bool)
-        self.data_page.set_known_paths(settings.value("texts", [], list))
+                self._hidden_by_hand[side] = bool(settings.value(f"hidden/{side}", False, bool))
+        self.data_page.set_known_paths(remembered_list(settings, "texts"))
         page = str(settings.value("page", "training"))
         self.show_page(page if page in PAGES else "training")
         self._fill_recent()
@@ -452,6 +453,11 @@ class Rail(Surface):
 
     def restyle(self) -> None:
         self.setFixedWidth(look.px(40))
+
+
+def _bytes(settings: QSettings, key: str) -> QByteArray:
+    value = settings.value(key)
+    return value if isinstance(value, QByteArray) else QByteArray()
 
 
 def _checkpoint_in(event: QDropEvent) -> str:
