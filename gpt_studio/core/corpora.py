@@ -16,7 +16,7 @@ class BuiltIn:
 
 
 BUILT_IN = (
-    BuiltIn("python-reference", "Python language reference", "English about Python"),
+    BuiltIn("python-reference", "Python reference", "English about Python"),
     BuiltIn("python-library", "Python standard library", "Python source code"),
 )
 

@@ -14,8 +14,8 @@ from gpt_studio.core.config import GPTConfig, RunConfig
 BF16, FP32, INT64 = 2, 4, 8  # bytes of a number
 MB = 2**20
 
-# What a process holds besides its tensors. CPU: measured with torch 2.13, libraries loaded and tiny steps
-# done. CUDA: an assumption until measured (context, libraries' workspaces, rounding by the allocator).
+# What a process holds besides its tensors, where that has not been measured. CPU: seen with torch 2.13,
+# libraries loaded and tiny steps done. CUDA: an assumption (context, workspaces, the allocator's rounding).
 OVERHEAD = {"cpu": 320 * MB, "cuda": 600 * MB}
 RANDOM_STATE = 5056  # of a CPU generator; checkpointing keeps one per block to drop the same values again
 
@@ -65,11 +65,14 @@ class Estimate:
     tokens_per_step: int
 
 
-def estimate(config: RunConfig, device: str = "cpu") -> Estimate:
-    """Everything a person wants to know before starting; `device` is "cpu" or begins with "cuda"."""
+def estimate(config: RunConfig, device: str = "cpu", overhead: int = 0) -> Estimate:
+    """Everything a person wants to know before starting; `device` is "cpu" or begins with "cuda".
+
+    `overhead` is what this program was measured to take besides its tensors, 0 if that is not known.
+    """
     return Estimate(
         parameters=parameters(config.model),
-        training=training_memory(config, device),
+        training=training_memory(config, device, overhead),
         generation=generation_memory(config.model),
         flops_per_token=flops_per_token(config.model),
         tokens_per_step=config.train.effective_batch * config.model.max_length,
@@ -151,13 +154,13 @@ def generation_memory(config: GPTConfig) -> int:
 # ---------------------------------------------------------------- training memory
 
 
-def training_memory(config: RunConfig, device: str = "cpu") -> Memory:
+def training_memory(config: RunConfig, device: str = "cpu", overhead: int = 0) -> Memory:
     """The peak of a training step, by part: any step but the first, when the optimizer has its state.
 
     Left out: the workspace inside a kernel (a megabyte or two for bf16 matrix products on a CPU).
     """
     kind = "cuda" if device.startswith("cuda") else "cpu"
-    return Memory(**_Step(config, kind).peak(), overhead=OVERHEAD[kind])
+    return Memory(**_Step(config, kind).peak(), overhead=overhead or OVERHEAD[kind])
 
 
 class _Tape:

@@ -164,12 +164,16 @@ class Failed(JobEvent):
 
 @dataclass(frozen=True)
 class Device:
-    """A place to compute: "cpu" or "cuda:0", what it is, and its memory in bytes."""
+    """A place to compute: "cpu" or "cuda:0", what it is, and its memory in bytes.
+
+    `overhead` is what the program takes there besides tensors, 0 where that has not been measured.
+    """
 
     name: str
     label: str
     capacity: int
     bf16: bool = False
+    overhead: int = 0
 
 
 @dataclass(frozen=True)

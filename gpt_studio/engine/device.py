@@ -33,7 +33,9 @@ def _cuda(index: int) -> Device:
 
 def _cpu() -> Device:
     cores = usable_cores()
-    return Device("cpu", f"{cores} {'core' if cores == 1 else 'cores'}", memory_limit(), _cpu_has_bf16())
+    label = f"{cores} {'core' if cores == 1 else 'cores'}"
+    resident = psutil.Process().memory_info().rss
+    return Device("cpu", label, memory_limit(), _cpu_has_bf16(), overhead=resident)
 
 
 def _cpu_has_bf16() -> bool:

@@ -11,7 +11,7 @@ import torch
 from torch.optim import Optimizer
 
 from gpt_studio.core import units
-from gpt_studio.core.config import SECTIONS, DataConfig, RunConfig
+from gpt_studio.core.config import SECTIONS, DataConfig, GPTConfig, RunConfig, TrainConfig
 from gpt_studio.core.errors import Remedy, StudioError
 from gpt_studio.core.events import (
     Built,
@@ -41,7 +41,7 @@ from gpt_studio.engine.checkpoint import Checkpoint, moments, restore_moments
 from gpt_studio.engine.data import Dataset, prepare
 from gpt_studio.engine.device import default_device, devices, is_out_of_memory, use_threads
 from gpt_studio.engine.generator import generate
-from gpt_studio.engine.model import GPT
+from gpt_studio.engine.model import GPT, loss
 from gpt_studio.engine.tokenizers import Tokenizer
 from gpt_studio.engine.trainer import make_optimizer, train
 
@@ -95,7 +95,8 @@ class Session:
         self._training = False
 
     def greet(self) -> Iterator[Event]:
-        """Say what there is to compute on."""
+        """Say what there is to compute on, and what the program takes there before any model."""
+        _load_libraries()
         yield Ready(devices(), self._device)
 
     def start(self, request: Request) -> Job:
@@ -268,6 +269,14 @@ def _room_for_the_model() -> Iterator[None]:
             kept="The model there was is kept.",
             tries="Use fewer layers, a smaller embedding or another device.",
         ) from error
+
+
+def _load_libraries() -> None:
+    """Make one step with a model of nothing: what it leaves in memory is there in every run."""
+    model = GPT(GPTConfig(vocab_size=8, embed_size=8, num_layers=1, heads=1, max_length=8))
+    ids = torch.zeros(1, 8, dtype=torch.long)
+    torch.autograd.backward(loss(model(ids), ids))
+    make_optimizer(model, TrainConfig()).step()
 
 
 def _return_memory() -> None:

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QGridLayout, QWidget
 from gpt_studio.core import units
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.estimate import Estimate, Part, estimate
+from gpt_studio.core.events import Device
 from gpt_studio.core.settings import number_text, settings_of
 from gpt_studio.gui.costs import repaired
 from gpt_studio.gui.layouts import Column, Row
@@ -26,6 +27,7 @@ MEANING = {
 }
 MATTERS = ("steps", "batch_size", "accumulation", "precision")  # the part of the plan calculated with
 NOUNS = {"embed_size": "embedding size"}  # where a label alone would not read well in a sentence
+NO_DEVICE = Device("cpu", "", 0)
 NARROW = 290  # below this width, captions behind values give way and the legend is one column
 
 
@@ -107,7 +109,8 @@ class EstimatePanel(Surface):
             return
         if basis != self._basis[: len(basis)]:
             self._valid = repaired(state.config, state.problems)
-            self._estimate = estimate(self._valid, state.device.name if state.device else "cpu")
+            device = state.device or NO_DEVICE
+            self._estimate = estimate(self._valid, device.name, device.overhead)
         self._basis = (*basis, *shown)
         self._state = state
         self._show_numbers()

@@ -129,14 +129,16 @@ class TopBar(Surface):
         if text != self._device.text():
             self._device.setText(text)
             self._device.updateGeometry()
-        self._device.setEnabled(state.awake and not state.training)
-        self._device.setToolTip(ONE_JOB if state.training else "Choose where to compute")
+        self._device.setEnabled(state.awake)
+        self._device.setToolTip("Choose where to compute")
         names = [device.name for device in state.devices]
         if names != [action.data() for action in self._devices.actions()]:
             self._fill_devices(state.devices)
         for action in self._devices.actions():
             action.setCheckable(True)
             action.setChecked(action.data() == state.device_name)
+            action.setEnabled(not state.training)
+            action.setToolTip(ONE_JOB if state.training else "")
 
     def _fill_devices(self, devices: tuple[Device, ...]) -> None:
         self._devices.clear()

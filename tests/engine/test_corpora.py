@@ -127,7 +127,7 @@ def test_the_same_text_is_the_same_document() -> None:
 
 
 def test_labels_are_short() -> None:
-    assert label("python-reference") == "Python language reference"
+    assert label("python-reference") == "Python reference"
     assert label("/some/where/notes.txt") == "notes.txt"
     assert label("/some/where/") == "where"
     assert all(suffix[0] == "." and suffix == suffix.lower() for suffix in TEXT_SUFFIXES)

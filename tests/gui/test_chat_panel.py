@@ -118,7 +118,7 @@ class TestWithoutModel:
 class TestEmptyConversation:
     def test_it_describes_the_model_truthfully(self, chat, idle):
         assert chat.panel.welcome.sentence.text() == (
-            "It has 0.8\u202fM parameters and only knows what it read: Python language reference."
+            "It has 0.8\u202fM parameters and only knows what it read: Python reference."
         )
         chat.panel.show_state(with_model(idle, 0))
         assert "has not learned anything yet" in chat.panel.welcome.sentence.text()
