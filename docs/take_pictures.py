@@ -14,7 +14,7 @@ from pathlib import Path
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
-from PySide6.QtCore import QPoint, QSettings
+from PySide6.QtCore import QEventLoop, QPoint, QSettings, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -38,10 +38,16 @@ class Photographer:
         while not condition():
             if time.monotonic() > until:
                 raise TimeoutError(self.window.status.text())
-            QTest.qWait(20)
+            self.rest(0.02)
+
+    def rest(self, seconds: float) -> None:
+        """Let events be handled. An event loop of its own lets the engine's thread run; `qWait` does not."""
+        loop = QEventLoop()
+        QTimer.singleShot(round(seconds * 1000), loop.quit)
+        loop.exec()
 
     def take(self, name: str) -> None:
-        QTest.qWait(400)  # let read-outs and charts catch up
+        self.rest(0.4)  # let read-outs and charts catch up
         self.window.grab().save(str(FOLDER / f"{name}.png"))
         print(name, self.window.size().toTuple(), self.window.status.text())
 
@@ -68,7 +74,7 @@ def training(photo: Photographer) -> None:
     store.edit("sample", {"max_tokens": 10_000})
     photo.say("If the function ")
     photo.wait(lambda: store.state.generating)
-    QTest.qWait(2500)
+    photo.rest(2.5)
     photo.take("training-dark")
     look.apply(LIGHT)
     photo.take("training-light")
