@@ -18,6 +18,7 @@ from gpt_studio.gui.theme import color, follow, font, look, mix, paint_icon
 
 Kind = Literal["primary", "tonal", "secondary", "quiet", "stop", "warn"]
 CLEAR = QColor(0, 0, 0, 0)
+HERO = 40  # from this height on a button speaks up
 KEYBOARD_FOCUS = (
     Qt.FocusReason.TabFocusReason,
     Qt.FocusReason.BacktabFocusReason,
@@ -127,7 +128,8 @@ class Button(Pressable):
 
     def restyle(self) -> None:
         strong = self._kind not in ("quiet", "warn") and self._height >= 28
-        self.setFont(font(13 if strong else 12, 500))
+        hero = self._height >= HERO
+        self.setFont(font(14, 600) if hero else font(13 if strong else 12, 500))
         self.setFixedHeight(look.px(self._height))
         self.updateGeometry()
         self.update()
@@ -161,7 +163,8 @@ class Button(Pressable):
             return QSize(look.px(max(self._height, 30)), look.px(self._height))
         text = QFontMetricsF(self.font()).horizontalAdvance(self.text()) if self.text() else 0
         icon = look.px(16) + (look.px(8) if self.text() else 0) if self._icon else 0
-        padding = look.px(14 if self._kind != "quiet" and self._height >= 28 else 9)
+        small = self._kind == "quiet" or self._height < 28
+        padding = look.px(22 if self._height >= HERO else 9 if small else 14)
         return QSize(round(text + icon) + 2 * padding + 1, look.px(self._height))
 
     def minimumSizeHint(self) -> QSize:

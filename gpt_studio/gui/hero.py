@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from gpt_studio.core import units
-from gpt_studio.core.config import RunConfig
 from gpt_studio.core.corpora import label
 from gpt_studio.core.estimate import parameters
+from gpt_studio.core.events import Device
 from gpt_studio.core.presets import presets
 from gpt_studio.gui.buttons import Button, LinkButton
 from gpt_studio.gui.layouts import Column, Row
 from gpt_studio.gui.state import State
 from gpt_studio.gui.theme import follow, look
 from gpt_studio.gui.widgets import ElidedLabel, Hairline, Label, Surface
+
+WIDEST = 620
+NARROW = 600  # below this the columns are as wide as each other
+SHARES = (156, 124, 200)  # else by what they usually have to say
 
 
 class Hero(QWidget):
@@ -28,6 +33,7 @@ class Hero(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self._shown: object = None
         self._sentence = Label("", "body", "text2", wrap=True)
         self.corpus = Fact("Corpus", "Choose another")
         self.model = Fact("Model", "Change size")
@@ -44,43 +50,53 @@ class Hero(QWidget):
         follow(self.restyle)
 
     def _lay_out(self) -> None:
-        inside = Column((33, 28, 33, 28), 6, self._card)
+        inside = self._inside = Column(spacing=6, parent=self._card)
         inside.addWidget(Label("Train your first language model", "display", "text"))
         inside.addWidget(self._sentence)
         inside.addSpacing(14)
-        facts = Row(spacing=18)
+        facts = self._facts = Row(spacing=18)
         for fact in (self.corpus, self.model, self.plan):
             if facts.count():
                 facts.addWidget(Hairline(vertical=True))
-            facts.addWidget(fact, 1)
+            facts.addWidget(fact)
         inside.addLayout(facts)
         inside.addSpacing(20)
         start = Row(spacing=12)
         start.addWidget(self.train)
-        start.addWidget(ElidedLabel("You can pause, stop or keep chatting at any time", "small", "text3"), 1)
+        start.addWidget(
+            Label("You can pause, stop or keep chatting at any time", "small", "text3", wrap=True), 1
+        )
         inside.addLayout(start)
+        middle = Row(spacing=0)
+        for part, stretch in ((QWidget(), 1), (self._card, 1000), (QWidget(), 1)):
+            middle.addWidget(part, stretch)  # the card takes all up to its maximum
         column = Column((16, 16, 16, 16), 26, self)
         column.addStretch(1)
-        column.addWidget(self._card, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addLayout(middle)
         column.addWidget(self._open, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(1)
 
     def restyle(self) -> None:
-        self._card.setFixedWidth(min(look.px(606), max(1, self.width() - look.px(32))))
+        self._card.setMaximumWidth(look.px(WIDEST))
+        narrow = self.width() < look.px(NARROW)
+        side = 24 if narrow else 33
+        self._inside.set_space((side, 28, side, 28), 6)
+        for column, share in enumerate(SHARES):
+            self._facts.setStretch(2 * column, 1 if narrow else share)
 
-    def resizeEvent(self, event: object) -> None:
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
         self.restyle()
 
     def show_state(self, state: State) -> None:
-        config = state.config
+        shown = (state.config, state.report, state.device, state.problems)
+        if shown == self._shown:
+            return
+        self._shown = shown
+        self._sentence.setText(_sentence(state))
         self.corpus.show_fact(*_corpus(state))
-        self.model.show_fact(*_model(config))
+        self.model.show_fact(*_model(state))
         self.plan.show_fact(*_plan(state))
-        self._sentence.setText(
-            f"Everything is set: {_the(self.corpus.value())}, a model of "
-            f"{units.parameters(_parameters(config))} parameters, this computer. "
-            "You can watch it learn to spell, then to form words and sentences."
-        )
         self.train.setEnabled(state.awake)
 
 
@@ -90,13 +106,14 @@ class Fact(QWidget):
     def __init__(self, about: str, action: str) -> None:
         super().__init__()
         self._value = ElidedLabel("", "heading", "text")
-        self._detail = ElidedLabel("", "small", "text2", tabular=True)
+        self._detail = Label("", "small", "text2", tabular=True, wrap=True)
         self.link = LinkButton(action)
         column = Column(spacing=4, parent=self)
         column.addWidget(Label(about, "small", "text3"))
         column.addWidget(self._value)
         column.addWidget(self._detail)
         column.addWidget(self.link, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addStretch(1)
 
     def show_fact(self, value: str, detail: str) -> None:
         self._value.setText(value)
@@ -109,33 +126,50 @@ class Fact(QWidget):
         return self._detail.text()
 
 
-def _corpus(state: State) -> tuple[str, str]:
+def _sentence(state: State) -> str:
+    """What pressing the button would do, or what is in its way."""
+    if not state.config.data.corpora:
+        return "One thing is missing: a text to learn from."
+    if len(state.problems) == 1:
+        return "One setting cannot be used as it is. The button leads to it."
+    if state.problems:
+        return f"{len(state.problems)} settings cannot be used as they are. The button leads to the first."
+    return (
+        f"Everything is set: {_corpus_name(state)}, a model of {_parameters(state)} parameters, "
+        "this computer. You can watch it learn to spell, then to form sentences."
+    )
+
+
+def _corpus_name(state: State) -> str:
     chosen = state.config.data.corpora
-    if not chosen:
-        return "None chosen", "There is nothing to learn from"
-    name = label(chosen[0]) if len(chosen) == 1 else f"{len(chosen)} corpora"
-    if state.report is None:
-        return name, units.UNKNOWN
-    return name, f"{units.memory(state.report.size)}, {units.number(state.report.documents)} texts"
+    return label(chosen[0]) if len(chosen) == 1 else f"{len(chosen)} texts" if chosen else "None"
 
 
-def _model(config: RunConfig) -> tuple[str, str]:
-    preset = next((preset.label for preset in presets() if preset.matches(config)), "Custom")
-    model = config.model
-    shape = f"{model.num_layers} layers, {model.heads} heads"
-    return f"{preset}, {units.parameters(_parameters(config))}", shape
+def _corpus(state: State) -> tuple[str, str]:
+    return _corpus_name(state), units.memory(state.report.size) if state.report else units.UNKNOWN
+
+
+def _model(state: State) -> tuple[str, str]:
+    preset = next((preset.label for preset in presets() if preset.matches(state.config)), "Custom")
+    model = state.config.model
+    shape = f"{_counted(model.num_layers, 'layer')}, {_counted(model.heads, 'head')}"
+    return f"{preset}, {_parameters(state)}", shape
 
 
 def _plan(state: State) -> tuple[str, str]:
     train = state.config.train
     tokens = train.effective_batch * state.config.model.max_length
-    device = f" on {state.device.label}" if state.device else ""
-    return f"{units.number(train.steps)} steps", f"{units.number(tokens)} tokens each{device}"
+    device = f" on {_device(state.device)}" if state.device else ""
+    return _counted(train.steps, "step"), f"{_counted(tokens, 'token')} each{device}"
 
 
-def _parameters(config: RunConfig) -> int:
-    return parameters(config.model.nearest_valid())
+def _device(device: Device) -> str:
+    return device.label.replace("core", "CPU core") if device.name == "cpu" else device.label
 
 
-def _the(corpus: str) -> str:
-    return "no corpus" if corpus == "None chosen" else corpus
+def _parameters(state: State) -> str:
+    return units.parameters(parameters(state.config.model.nearest_valid()))
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{units.number(count)} {noun}{'' if count == 1 else 's'}"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPointF, Qt, Signal
 from PySide6.QtGui import QColor
 
 from gpt_studio.core import units
@@ -30,7 +30,13 @@ TREND = 0.005  # a relative change of the loss below this is level
 
 
 class LossChart(Chart):
-    """Training loss, raw and smoothed, and validation loss over the steps of a run."""
+    """Training loss, raw and smoothed, and validation loss over the steps of a run.
+
+    Signals:
+        smoothing_changed: from 0 to 1.
+    """
+
+    smoothing_changed = Signal(float)
 
     def __init__(self) -> None:
         super().__init__("Loss")
@@ -102,9 +108,12 @@ class LossChart(Chart):
 
     def set_smoothing(self, smoothing: float) -> None:
         """From 0 (none) to 1 (an average over about three hundred points)."""
+        if smoothing == self._smoothing:
+            return
         self._smoothing = smoothing
         self._resmooth()
         self.mark_dirty()
+        self.smoothing_changed.emit(smoothing)
 
     def smoothing(self) -> float:
         return self._smoothing

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from itertools import pairwise
-from statistics import fmean, pstdev
+from statistics import fmean, linear_regression, pstdev
 
 from PySide6.QtWidgets import QWidget
 
 from gpt_studio.core import units
+from gpt_studio.core.config import RunConfig
 from gpt_studio.core.estimate import flops_per_token
 from gpt_studio.core.metrics import History
 from gpt_studio.gui.layouts import Row
@@ -17,6 +18,16 @@ from gpt_studio.gui.widgets import Tile
 
 RECENT = 20  # steps the train loss is averaged over
 STEADY = 50  # steps the spread of the speed is measured over
+STEADY_SPREAD = 0.05
+WINDOWS = ((2000, 1000, f"1{units.SPACE}k"), (150, 100, "100"))  # from which step on, over how many steps
+MODEL_FLOPS = "What forward and backward pass need per token, times the tokens per second."
+SHARES = {  # of the width, by what each has to say
+    "Step": 138, "Train loss": 121, "Validation loss": 121, "Tokens/s": 96, "Compute": 114, "Time left": 114,
+}  # fmt: skip
+SIZES = {"": 1.0, "k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+
+Shown = tuple[str, str, str, str]  # value, unit, caption, the caption's role
+NOTHING: Shown = (units.UNKNOWN, "", "", "text3")
 
 
 class RunTiles(QWidget):
@@ -24,115 +35,139 @@ class RunTiles(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        names = ("Step", "Train loss", "Validation loss", "Tokens/s", "Compute", "Time left")
-        self.step, self.loss, self.validation, self.speed, self.compute, self.left = map(Tile, names)
+        tiles = {name: Tile(name) for name in SHARES}
+        self.step, self.loss, self.validation, self.speed, self.compute, self.left = tiles.values()
         row = Row(spacing=8, parent=self)
-        for tile in (self.step, self.loss, self.validation, self.speed, self.compute, self.left):
-            row.addWidget(tile, 1)
-        self._ended = datetime.now()
+        for name, tile in tiles.items():
+            row.addWidget(tile, SHARES[name])
+        self.compute.setToolTip(MODEL_FLOPS)
+        self._narrow = False
         self._was_training = False
+        self._ended: datetime | None = None
 
     def set_narrow(self, narrow: bool) -> None:
+        self._narrow = narrow
         self.speed.setHidden(narrow)
         self.compute.setHidden(narrow)
 
-    def show_run(self, state: State, history: History) -> None:
-        """Show the state of a run and what its curves say."""
+    def forget(self) -> None:
+        """Other curves are shown now: when the last run ended says nothing about them."""
+        self._ended = None
+
+    def show_run(self, state: State, config: RunConfig, history: History) -> None:
+        """Show a run: the state it is in, the settings it follows, what was recorded."""
         if self._was_training and not state.training:
             self._ended = datetime.now()
         self._was_training = state.training
-        self.step.set_value(*_step(state))
+        value, unit, caption, role = _step(state, config, history)
+        self.step.set_value(value, "" if self._narrow else unit, caption, role)
         self.loss.set_value(*_loss(history))
         self.validation.set_value(*_validation(history))
-        speeds = history.columns["tokens_per_second"][-STEADY:] if len(history) else []
-        running = state.training and not state.training_paused
-        self.speed.set_value(*_speed(list(speeds), running))
-        self.compute.set_value(*_compute(state, speeds[-1] if speeds else 0.0))
+        self.speed.set_value(*_speed(state, history))
+        self.compute.set_value(*_compute(config, history))
         self.left.set_value(*_left(state, self._ended))
 
 
-Shown = tuple[str, str, str, str]  # value, unit, caption, the caption's role
+def _step(state: State, config: RunConfig, history: History) -> Shown:
+    if state.model is None:
+        return NOTHING
+    ahead = max(0, config.train.steps - state.step)
+    seen = history.columns["tokens"][-1] if len(history) else 0.0
+    total = seen + ahead * config.train.effective_batch * config.model.max_length
+    return units.number(state.step), f"/ {units.number(config.train.steps)}", _tokens(seen, total), "text3"
 
 
-def _step(state: State) -> Shown:
-    steps = state.config.train.steps
-    total = steps * state.config.train.effective_batch * state.config.model.max_length
-    seen = total * state.step / steps
-    caption = f"{units.short(seen)} of {units.short(total)} tokens"
-    return units.number(state.step), f"/ {units.number(steps)}", caption, "text3"
+def _tokens(seen: float, total: float) -> str:
+    """ "1.63 of 2.62 B tokens": both in the unit of the whole."""
+    whole = units.short(total)
+    figure, _, letter = whole.partition(units.SPACE)
+    done = units.number(seen / SIZES[letter], len(figure.partition(".")[2]))
+    return f"{done} of {whole} tokens"
 
 
 def _loss(history: History) -> Shown:
     losses = history.columns["loss"]
-    if not losses:
-        return units.UNKNOWN, "", "", "text3"
-    return units.loss(fmean(losses[-RECENT:])), "", trend(history), "text3"
+    return (units.loss(fmean(losses[-RECENT:])), "", trend(history), "text3") if losses else NOTHING
 
 
 def trend(history: History) -> str:
-    """How the loss changed lately, per hundred or thousand steps; "" while there is too little to say."""
-    window = min(200, len(history) // 3)
-    if window < 5:
-        return ""
-    losses, steps = history.columns["loss"], history.steps
-    change = fmean(losses[-window:]) - fmean(losses[-2 * window : -window])
-    apart = steps[-1] - steps[-1 - window]
-    per, text = (1000, f"1{units.SPACE}k") if steps[-1] >= 2000 else (100, "100")
-    change *= per / apart
-    sign = "+" if change > 0 else ""
-    return f"{sign}{units.number(change, 3)} / {text} steps"
+    """How far the loss went over the last thousand (or hundred) steps, along a straight line through them.
+
+    "" while there are fewer: a slope must not be stretched over steps that were never made.
+    """
+    for least, window, text in WINDOWS:
+        if len(history) >= least:
+            slope = linear_regression(history.steps[-window:], history.columns["loss"][-window:]).slope
+            return f"{_signed(slope * window)} / {text} steps"
+    return ""
+
+
+def _signed(change: float) -> str:
+    text = units.number(change, 3)
+    if not text.strip(f"{units.MINUS}0."):
+        return "level"
+    return text if change < 0 else f"+{text}"
 
 
 def _validation(history: History) -> Shown:
     best = history.best_validation
     if best is None:
-        return units.UNKNOWN, "", "", "text3"
+        return NOTHING
     step, loss = best
     latest = history.validation_losses[-1]
     if loss == latest:
         return units.loss(latest), "", f"best · step {units.number(step)}", "ok"
-    return units.loss(latest), "", f"best {units.loss(loss)} at step {units.number(step)}", "text3"
+    return units.loss(latest), "", f"best {units.loss(loss)} at {units.number(step)}", "text3"
 
 
-def _speed(speeds: list[float], running: bool) -> Shown:
-    if not speeds:
-        return units.UNKNOWN, "", "", "text3"
-    if not running:
-        caption = "when last running"
-    elif len(speeds) < RECENT or not any(a != b for a, b in pairwise(speeds)):
-        caption = "measuring"
-    else:
-        spread = pstdev(speeds) / fmean(speeds)
-        word = "steady" if spread < 0.05 else "varying"
-        caption = f"{word} ±{units.percent(max(spread, 0.01))}"
-    return units.short(speeds[-1]), "", caption, "text3"
+def _speed(state: State, history: History) -> Shown:
+    if not len(history):
+        return NOTHING
+    running = state.training and not state.training_paused
+    caption = _steadiness(history) if running else "last measured"
+    return units.short(history.columns["tokens_per_second"][-1]), "", caption, "text3"
 
 
-def _compute(state: State, speed: float) -> Shown:
+def _steadiness(history: History) -> str:
+    """How far single steps are from their mean speed; the recorded speed is an average already."""
+    tokens, seconds = (history.columns[name][-STEADY - 1 :] for name in ("tokens", "seconds"))
+    rates = [
+        (after - before) / took
+        for (before, after), took in zip(pairwise(tokens), (b - a for a, b in pairwise(seconds)), strict=True)
+        if took > 0
+    ]
+    if len(rates) < RECENT:
+        return "measuring"
+    spread = pstdev(rates) / fmean(rates)
+    word = "steady" if spread < STEADY_SPREAD else "varying"
+    return f"{word} ±{units.percent(max(spread, 0.01))}"
+
+
+def _compute(config: RunConfig, history: History) -> Shown:
     """Model FLOP/s achieved; its share of the device's peak waits until that has been measured."""
-    if not speed:
-        return units.UNKNOWN, "", "", "text3"
-    achieved = units.flops(speed * flops_per_token(state.config.model.nearest_valid()))
-    value, _, unit = achieved.partition(units.SPACE)
-    return value, f"{unit}S", f"model FLOP/s, {state.config.train.precision}", "text3"
+    if not len(history):
+        return NOTHING
+    achieved = history.columns["tokens_per_second"][-1] * flops_per_token(config.model)
+    value, _, unit = units.flops(achieved).partition(units.SPACE)
+    return value, f"{unit}S", f"{config.train.precision}, model only", "text3"
 
 
-def _left(state: State, ended: datetime) -> Shown:
+def _left(state: State, ended: datetime | None) -> Shown:
     if state.training_paused:
         return units.UNKNOWN, "", "paused", "text3"
     if not state.training:
-        return (
-            units.UNKNOWN,
-            "",
-            f"{state.stopped_by or 'not running'} {_clock(state, ended)}".strip(),
-            "text3",
-        )
+        how = "finished" if state.stopped_by == "finished" else "stopped"
+        return units.UNKNOWN, "", f"{how} {ended:%H:%M}" if ended else "not running", "text3"
     if state.seconds_left is None:
         return units.UNKNOWN, "", "measuring", "text3"
-    done = datetime.now() + timedelta(seconds=state.seconds_left)
-    day = "" if done.date() == datetime.now().date() else f"{done:%b} {done.day}, "
-    return units.duration(state.seconds_left), "", f"done at {day}{done:%H:%M}", "text3"
+    return units.duration(state.seconds_left), "", f"done {_when(state.seconds_left)}", "text3"
 
 
-def _clock(state: State, ended: datetime) -> str:
-    return f"{ended:%H:%M}" if state.stopped_by else ""
+def _when(seconds: float) -> str:
+    """ "at 18:42", with the day where it is another one: "Tue 18:42", "on Nov 29"."""
+    now = datetime.now()
+    then = now + timedelta(seconds=min(seconds, 3e9))
+    days = (then.date() - now.date()).days
+    if days == 0:
+        return f"at {then:%H:%M}"
+    return f"{then:%a %H:%M}" if days < 7 else f"on {then:%b} {then.day}"

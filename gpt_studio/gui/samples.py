@@ -2,81 +2,90 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QStackedWidget, QWidget
+from collections.abc import Sequence
+
+from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent, QTextCharFormat, QTextCursor
+from PySide6.QtWidgets import QFrame, QSizePolicy, QStackedWidget, QTextEdit, QWidget
 
 from gpt_studio.core import units
 from gpt_studio.core.metrics import Sample
 from gpt_studio.gui.buttons import LinkButton
 from gpt_studio.gui.layouts import Column, Row
-from gpt_studio.gui.scroll import Scroll
 from gpt_studio.gui.theme import color, follow, look, style_font
 from gpt_studio.gui.widgets import Card, Hairline, Label
 
 COLUMNS = 3
-LINE = 1.38  # line height of reading text
+LEADING = 1.3  # line height of passages, in heights of the font
 
 
 class SamplesCard(Card):
-    """First, middle and latest side by side; "All" shows every one."""
+    """First, middle and latest side by side; "All" asks for the room to show every one.
+
+    Signals:
+        all_wanted: show every sample, or (False) three again.
+    """
+
+    all_wanted = Signal(bool)
 
     def __init__(self) -> None:
-        self._all = LinkButton("All")
-        super().__init__("Samples while learning", actions=(self._all,))
+        self._link = LinkButton("All")
+        super().__init__("Samples while learning", actions=(self._link,))
         self._samples: list[Sample] = []
         self._pages = QStackedWidget()
-        self._few = QWidget()
-        self._columns = [SampleColumn() for _ in range(COLUMNS)]
-        row = Row(spacing=14, parent=self._few)
-        for column in self._columns:
+        self.columns = [SampleColumn() for _ in range(COLUMNS)]
+        few = QWidget()
+        row = Row(spacing=14, parent=few)
+        for column in self.columns:
             if row.count():
                 row.addWidget(Hairline(vertical=True))
             row.addWidget(column, 1)
-        self._list = QWidget()
-        self._rows = Column(spacing=10, parent=self._list)
-        self._rows.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self._listed = 0
-        self._pages.addWidget(self._few)
-        self._pages.addWidget(Scroll(self._list))
+        self.list = SampleList()
+        self._pages.addWidget(few)
+        self._pages.addWidget(self.list)
         self.body.addWidget(self._pages, 1)
-        self._all.clicked.connect(self._toggle)
+        self._link.clicked.connect(lambda: self.all_wanted.emit(not self.shows_all()))
         self.clear()
 
     def clear(self) -> None:
+        """Forget the samples; `set_due` says when the first will come."""
         self._samples = []
-        self._listed = 0
-        while self._rows.count():
-            item = self._rows.takeAt(0)
-            widget = item.widget() if item else None
-            if widget:
-                widget.deleteLater()
-        self._pages.setCurrentIndex(0)
-        self._refresh()
+        self.list.clear()
+        self.show_all(False)
 
-    def add(self, samples: list[Sample]) -> None:
+    def set_due(self, every: int) -> None:
+        """How many steps lie between two samples, 0 for none: shown while there is nothing else to show."""
+        if not self._samples:
+            self.set_caption(f"the first at step {units.number(every)}" if every else "off")
+
+    def add(self, samples: Sequence[Sample]) -> None:
         """Show further samples."""
         self._samples += samples
+        if self.shows_all():
+            self.list.extend(samples)
         self._refresh()
 
-    def _toggle(self) -> None:
-        self._pages.setCurrentIndex(1 - self._pages.currentIndex())
+    def shows_all(self) -> bool:
+        return self._pages.currentWidget() is self.list
+
+    def show_all(self, everything: bool) -> None:
+        """Every sample below each other, or three side by side."""
+        self.list.clear()
+        if everything:
+            self.list.extend(self._samples)
+            self.list.moveCursor(QTextCursor.MoveOperation.Start)
+        self._pages.setCurrentIndex(int(everything))
         self._refresh()
 
     def _refresh(self) -> None:
         samples = self._samples
-        self.set_caption(f"“{samples[-1].prompt.strip()}”" if samples else "")
-        self._all.setVisible(len(samples) > COLUMNS)
-        everything = self._pages.currentIndex() == 1
-        self._all.setText("Fewer" if everything else f"All {len(samples)}")
-        self._all.updateGeometry()
-        shown = _chosen(samples)
-        for column, sample in zip(self._columns, shown, strict=True):
+        prompt = samples[-1].prompt.strip() if samples else ""
+        self.set_caption(f"“{prompt}”" if prompt else "")
+        self._link.setVisible(len(samples) > COLUMNS or self.shows_all())
+        self._link.setText("Back" if self.shows_all() else f"All {units.number(len(samples))}")
+        self._link.updateGeometry()
+        for column, sample in zip(self.columns, _chosen(samples), strict=True):
             column.show_sample(sample, latest=bool(samples) and sample is samples[-1])
-        if everything:
-            for sample in samples[self._listed :]:
-                self._rows.addWidget(_Listed(sample))
-            self._listed = len(samples)
 
 
 def _chosen(samples: list[Sample]) -> list[Sample | None]:
@@ -86,28 +95,29 @@ def _chosen(samples: list[Sample]) -> list[Sample | None]:
     return [*samples, *[None] * (COLUMNS - len(samples))]
 
 
+def _step(sample: Sample) -> str:
+    return f"Step {units.number(sample.step)}"
+
+
 class SampleColumn(QWidget):
-    """One sample under its step."""
+    """One sample under its step; the latest stands out."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._step = Label("", "small", "text2", tabular=True)
-        self._passage = Passage()
-        column = Column(spacing=6, parent=self)
-        column.addWidget(self._step)
-        column.addWidget(self._passage, 1)
+        self.step = Label("", "small", "text2", tabular=True)
+        self.passage = Passage()
+        column = Column(spacing=4, parent=self)
+        column.addWidget(self.step)
+        column.addWidget(self.passage, 1)
 
     def show_sample(self, sample: Sample | None, latest: bool) -> None:
-        self._step.setText(f"Step {units.number(sample.step)}" if sample else "")
-        self._step.set_role("accent" if latest else "text2")
-        self._passage.show_text(sample.text if sample else "", "text" if latest else "text2")
-
-    def text(self) -> str:
-        return self._passage.text()
+        self.step.setText(_step(sample) if sample else "")
+        self.step.set_role("accent" if latest else "text2")
+        self.passage.show_text(sample.text if sample else "", "text" if latest else "text2")
 
 
 class Passage(QWidget):
-    """Text that fills its place and ends with a whole line; the tooltip has all of it."""
+    """Text that fills its place with whole lines and ends in "…" if there is more; the tooltip has all."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,16 +136,19 @@ class Passage(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        font = style_font("body")
+        font = style_font("small")
+        metrics = QFontMetricsF(font)
+        height = metrics.height() * LEADING
+        lines = wrapped(self._text, metrics, self.width())
+        room = max(1, int((self.height() + look.px(4)) / height))
+        if len(lines) > room:
+            lines = lines[:room]
+            lines[-1] = metrics.elidedText(f"{lines[-1]} …", Qt.TextElideMode.ElideRight, self.width())
         painter.setFont(font)
         painter.setPen(color(self._role))
-        height = QFontMetricsF(font).height() * LINE
-        top = 0.0
-        for line in wrapped(self._text, QFontMetricsF(font), self.width()):
-            if top + height > self.height() + look.px(4):
-                break
-            painter.drawText(QRectF(0, top, self.width() + 1, height), Qt.AlignmentFlag.AlignVCenter, line)
-            top += height
+        for number, line in enumerate(lines):
+            area = QRectF(0, number * height, self.width() + 1, height)
+            painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, line)
 
 
 def wrapped(text: str, metrics: QFontMetricsF, width: float) -> list[str]:
@@ -149,24 +162,61 @@ def wrapped(text: str, metrics: QFontMetricsF, width: float) -> list[str]:
         if line:
             lines.append(line)
         while len(word) > 1 and metrics.horizontalAdvance(word) > width:
-            fits = next(
-                n
-                for n in range(len(word) - 1, 0, -1)
-                if n == 1 or metrics.horizontalAdvance(word[:n]) <= width
-            )
+            fits = next(n for n in range(len(word) - 1, 0, -1) if n == 1 or _fits(word[:n], metrics, width))
             lines.append(word[:fits])
             word = word[fits:]
         line = word
     return [*lines, line] if line else lines
 
 
-class _Listed(QWidget):
-    """A sample in the list of all."""
+def _fits(text: str, metrics: QFontMetricsF, width: float) -> bool:
+    return metrics.horizontalAdvance(text) <= width
 
-    def __init__(self, sample: Sample) -> None:
+
+class SampleList(QTextEdit):
+    """Every sample as text that can be scrolled, selected and copied, however many there are."""
+
+    def __init__(self) -> None:
         super().__init__()
-        column = Column(spacing=2, parent=self)
-        column.addWidget(Label(f"Step {units.number(sample.step)}", "small", "text2", tabular=True))
-        text = Label(sample.prompt + sample.text, "body", "text", wrap=True)
-        text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        column.addWidget(text)
+        self._shown: list[Sample] = []
+        self.setReadOnly(True)
+        self.setAccessibleName("All samples")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        self.document().setDocumentMargin(0)
+        follow(self.restyle)
+
+    def restyle(self) -> None:
+        self.setStyleSheet(
+            "QTextEdit { background: transparent; border: 1px solid transparent; }"
+            f"QTextEdit:focus {{ border-color: {look.theme.accent}; }}"
+        )
+        shown, self._shown = self._shown, []
+        super().clear()
+        self.extend(shown)
+
+    def clear(self) -> None:
+        self._shown = []
+        super().clear()
+
+    def extend(self, samples: Sequence[Sample]) -> None:
+        """Add samples at the end; where one has scrolled to stays."""
+        cursor = QTextCursor(self.document())
+        cursor.movePosition(QTextCursor.MoveOperation.End)
+        cursor.beginEditBlock()
+        for sample in samples:
+            gap = "\n\n" if self._shown else ""
+            self._shown.append(sample)
+            cursor.insertText(f"{gap}{_step(sample)}\n", _format("small", "text3"))
+            cursor.insertText(sample.prompt, _format("body", "text2"))
+            cursor.insertText(sample.text.strip("\n"), _format("body", "text"))
+        cursor.endEditBlock()
+
+
+def _format(style: str, role: str) -> QTextCharFormat:
+    found = QTextCharFormat()
+    found.setFont(style_font(style, tabular=True))
+    found.setForeground(color(role))
+    return found

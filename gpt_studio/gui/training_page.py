@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from gpt_studio.core import units
-from gpt_studio.core.config import TrainConfig
-from gpt_studio.core.events import Built, Evaluated, Opened, Sampled, Step
-from gpt_studio.core.metrics import METRICS, History
+from gpt_studio.core.config import RunConfig, TrainConfig
+from gpt_studio.core.errors import StudioError
+from gpt_studio.core.events import Built, Evaluated, Failed, Opened, Sampled, Step
+from gpt_studio.core.metrics import History
+from gpt_studio.core.runner import failure
 from gpt_studio.core.schedule import learning_rate
 from gpt_studio.gui.buttons import ToolButton
 from gpt_studio.gui.charts import Legend, LossChart, SmallChart
@@ -39,6 +43,7 @@ class TrainingPage(QWidget):
     Signals:
         train_wanted, open_wanted: start, or open a checkpoint.
         corpus_wanted, size_wanted, steps_wanted: lead to where these are chosen.
+        failed: a chart was not exported (Failed).
     """
 
     train_wanted = Signal()
@@ -46,16 +51,21 @@ class TrainingPage(QWidget):
     size_wanted = Signal()
     steps_wanted = Signal()
     open_wanted = Signal()
+    failed = Signal(object)
 
     def __init__(self) -> None:
         super().__init__()
         self.setAccessibleName("Training")
         self._state = State()
+        self._config = self._state.config  # what the curves were made with: settings may move on
         self._planned: TrainConfig | None = None
         self.history = History()
         self.hero = Hero()
         self.tiles = RunTiles()
         self.loss = LossChart()
+        self.waiting = Label("", "body", "text3", tabular=True, wrap=True)
+        self.waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.waiting.hide()
         self.rate = SmallChart("Learning rate", "LR", show=units.rate, axis=units.rate)
         self.norm = SmallChart("Gradient norm", "Grad. norm", show=lambda value: f"{value:.2f}")
         self.speed = SmallChart("Throughput", unit="/s")
@@ -70,12 +80,13 @@ class TrainingPage(QWidget):
         self._loss_card = Card("Loss", actions=self._loss_actions())
         self._loss_card.head.insertWidget(1, Legend(self.loss), 3)
         self._loss_card.body.addWidget(self.loss, 1)
+        self._loss_card.body.addWidget(self.waiting, 1)
         self._small = QWidget()
         row = Row(spacing=10, parent=self._small)
-        for chart in (self.rate, self.norm, self.speed):
+        for chart in self._small_charts():
             row.addWidget(chart, 1)
         board = QWidget()
-        column = Column((16, 14, 16, 14), 10, board)
+        column = self._column = Column((16, 14, 16, 14), 10, board)
         for part in (self.tiles, self._loss_card, self._small, self.samples):
             column.addWidget(part)
         column.addStretch(1)
@@ -84,10 +95,13 @@ class TrainingPage(QWidget):
         self._pages.addWidget(Scroll(board))
         Column(spacing=0, parent=self).addWidget(self._pages)
 
+    def _small_charts(self) -> tuple[SmallChart, ...]:
+        return self.rate, self.norm, self.speed
+
     def _loss_actions(self) -> Sequence[QWidget]:
         self._smoothing_label = Label("Smoothing", "small", "text2")
         self._smoothing = Slider("Smoothing", 0, 100)
-        self._smoothing.setValue(round(100 * self.loss.smoothing()))
+        self._show_smoothing(self.loss.smoothing())
         self._scale = Segmented({"linear": "Linear", "log": "Log"}, "Scale of the loss", small=True)
         self._expand = ToolButton("expand", "Show the loss alone", checkable=True)
         return self._smoothing_label, self._smoothing, self._scale, self._expand
@@ -100,36 +114,44 @@ class TrainingPage(QWidget):
         hero.steps_wanted.connect(self.steps_wanted)
         hero.open_wanted.connect(self.open_wanted)
         self._smoothing.valueChanged.connect(lambda value: self.loss.set_smoothing(value / 100))
+        self.loss.smoothing_changed.connect(self._show_smoothing)
         self._scale.changed.connect(lambda name: self.loss.set_log(name == "log"))
         self._expand.toggled.connect(self._fit)
+        self.samples.all_wanted.connect(self._show_all_samples)
         self.loss.set_extras(self._facts_at)
+        for chart in (self.loss, *self._small_charts()):
+            chart.failed.connect(self._tell_failure)
 
     # ------------------------------------------------------------ facts
 
     def begin(self, built: Built) -> None:
         """A model was built: at its first step, begin new curves."""
         if built.step == 0:
-            self._start(History())
+            self._start(built.config, History())
 
     def load(self, opened: Opened) -> None:
         """Show the curves of an opened checkpoint."""
-        self._start(opened.history)
-        history = opened.history
-        self._draw(history.steps, {metric.name: history.columns[metric.name] for metric in METRICS})
+        self._start(opened.config, copy.deepcopy(opened.history))
+        history = self.history
+        self._draw(history.steps, history.columns)
         for step, loss in zip(history.validation_steps, history.validation_losses, strict=True):
             self.loss.append_validation(step, loss)
-        self.samples.add(list(history.samples))
+        self.samples.add(history.samples)
         self._show_figures()
 
     def append(self, steps: Sequence[Step]) -> None:
         """Add training steps to the curves."""
+        first = not len(self.history)
+        self._config = self._state.config
         for step in steps:
             self.history.add_step(step.step, step.values)
-        names = [metric.name for metric in METRICS]
-        self._draw(
-            [step.step for step in steps], {name: [step.values[name] for step in steps] for name in names}
-        )
-        self._schedule()
+        names = self.history.columns
+        columns = {name: [step.values[name] for step in steps] for name in names}
+        self._draw([step.step for step in steps], columns)
+        if first:
+            self._show_figures()
+        else:
+            self._schedule()
 
     def add_validation(self, evaluated: Evaluated) -> None:
         self.history.add_validation(evaluated.step, evaluated.loss)
@@ -146,7 +168,7 @@ class TrainingPage(QWidget):
 
     def clear(self) -> None:
         """Back to nothing learned."""
-        self._start(History())
+        self._start(self._state.config, History())
 
     def show_state(self, state: State) -> None:
         before, self._state = self._state, state
@@ -155,28 +177,37 @@ class TrainingPage(QWidget):
         if not board:
             self.hero.show_state(state)
             return
-        self._show_plan()
-        waiting = state.progress.get("train") or state.progress.get("data")
-        self._loss_card.set_caption(waiting.text if waiting and state.training and not state.step else "")
-        same_run = (before.running, before.paused) == (state.running, state.paused)
-        if same_run and self._read_out.isActive():
-            return
-        if same_run:
-            self._schedule()
-        else:
+        self._show_plan(state.config.train)
+        self._show_waiting()
+        if (before.running, before.paused, before.model) != (state.running, state.paused, state.model):
             self._show_figures()
+        else:
+            self._schedule()
 
-    def _start(self, history: History) -> None:
+    def _start(self, config: RunConfig, history: History) -> None:
         self.history = history
-        self.loss.start(self._state.config.train.steps)
-        for chart in (self.rate, self.norm, self.speed):
+        self._config = config
+        self.loss.start(config.train.steps)
+        for chart in self._small_charts():
             chart.clear()
         self._planned = None
-        self._show_plan()
+        self._show_plan(config.train)
         self.samples.clear()
+        self.samples.set_due(config.train.sample_every)
+        self.tiles.forget()
         self._show_figures()
 
-    def _draw(self, steps: Sequence[int], columns: dict[str, Sequence[float]]) -> None:
+    def _show_waiting(self) -> None:
+        """One quiet line where the curves will be, until there is something to draw."""
+        waiting = not len(self.history)
+        if waiting:
+            self.waiting.setText(_waiting_for(self._state))
+        if waiting == self.waiting.isHidden():
+            self.waiting.setVisible(waiting)
+            self.loss.setHidden(waiting)
+            self._fit()
+
+    def _draw(self, steps: Sequence[int], columns: Mapping[str, Sequence[float]]) -> None:
         self.loss.append(steps, columns["loss"])
         self.rate.append(steps, columns["learning_rate"])
         self.norm.append(steps, columns["gradient_norm"])
@@ -187,28 +218,41 @@ class TrainingPage(QWidget):
             self._read_out.start()
 
     def _show_figures(self) -> None:
-        self.tiles.show_run(self._state, self.history)
+        self._show_waiting()
+        self.tiles.show_run(self._state, self._config, self.history)
 
-    def _show_plan(self) -> None:
+    def _show_plan(self, plan: TrainConfig) -> None:
         """The learning rate still to come, and where gradients are clipped."""
-        plan = self._state.config.train
         if self._planned == plan or plan.problems():
             return
         self._planned = plan
-        steps = [1 + round(k * (plan.steps - 1) / PLANNED) for k in range(PLANNED + 1)]
+        steps = sorted(
+            {*(1 + round(k * (plan.steps - 1) / PLANNED) for k in range(PLANNED + 1)), _peak(plan)}
+        )
         self.rate.set_plan(steps, [learning_rate(plan, step) for step in steps])
         self.norm.set_limit(plan.gradient_clip or None)
 
+    def _show_smoothing(self, smoothing: float) -> None:
+        self._smoothing.setValue(round(100 * smoothing))
+
+    def _show_all_samples(self, everything: bool) -> None:
+        self.samples.show_all(everything)
+        self._fit()
+
     def _facts_at(self, step: int) -> list[tuple[str, str]]:
         """What the read-out says beside the losses of a step."""
-        index = step - self.history.steps[0] if len(self.history) else -1
-        if not 0 <= index < len(self.history):
+        index = bisect_left(self.history.steps, step)
+        if index == len(self.history):
             return []
         row = self.history.row(index)
         return [
             ("Tokens seen", units.short(row["tokens"])),
             ("Learning rate", units.rate(row["learning_rate"])),
         ]
+
+    def _tell_failure(self, error: StudioError) -> None:
+        told: Failed = failure("chart", error)
+        self.failed.emit(told)
 
     # ------------------------------------------------------------ size
 
@@ -219,18 +263,53 @@ class TrainingPage(QWidget):
     def _fit(self) -> None:
         """What gives way first: tiles and titles in a narrow page, the samples in a low one."""
         width, height = self.width() / look.scale, self.height() / look.scale
-        alone = self._expand.isChecked()
         narrow, low = width < NARROW, height < SHORT
-        for part in (self.tiles, self._small, self.samples):
-            part.setHidden(alone)
         self.tiles.set_narrow(narrow)
-        for chart in (self.rate, self.norm, self.speed):
+        for chart in self._small_charts():
             chart.set_narrow(narrow)
         for part in (self._smoothing_label, self._smoothing):
             part.setHidden(narrow)
         self._smoothing.setFixedWidth(look.px(64))
-        small = SMALL_SHORT if low else SMALL
-        self._small.setFixedHeight(look.px(small))
-        self.samples.setFixedHeight(look.px(SAMPLES))
-        others = 28 if alone else 28 + 76 + 10 + small + 10 + (0 if low else SAMPLES + 10)
-        self._loss_card.setFixedHeight(look.px(max(LEAST_LOSS, height - others)))
+        self._small.setFixedHeight(look.px(SMALL_SHORT if low else SMALL))
+        self._share_height(self._parts_shown(), below_the_fold=low)
+
+    def _parts_shown(self) -> list[QWidget]:
+        """From top to bottom; one alone where that was asked for, two while there are no curves yet."""
+        if self._expand.isChecked():
+            return [self._loss_card]
+        if self.samples.shows_all():
+            return [self.samples]
+        parts: list[QWidget] = [self.tiles, self._loss_card]
+        return parts if not len(self.history) else [*parts, self._small, self.samples]
+
+    def _share_height(self, shown: list[QWidget], below_the_fold: bool) -> None:
+        """All that is left belongs to one part, the loss if it is shown; samples may lie below the fold."""
+        for part in (self.tiles, self._loss_card, self._small, self.samples):
+            part.setVisible(part in shown)
+        margins = self._column.contentsMargins()
+        room = self.height() - margins.top() - margins.bottom()
+        if self.samples in shown:
+            self.samples.setFixedHeight(look.px(SAMPLES) if len(shown) > 1 else room)
+        if self._loss_card in shown:
+            beside = [part for part in shown if part is not self._loss_card]
+            if below_the_fold and self.samples in beside:
+                beside.remove(self.samples)
+            heights = {self.tiles: self.tiles.sizeHint().height(), self._small: self._small.height()}
+            taken = sum(heights.get(part, part.height()) + self._column.spacing() for part in beside)
+            self._loss_card.setFixedHeight(max(look.px(LEAST_LOSS), room - taken))
+
+
+def _waiting_for(state: State) -> str:
+    """What happens before the first step."""
+    progress = state.progress.get("train") or state.progress.get("data")
+    if not state.training:
+        return "No steps yet"
+    if not progress:
+        return "Getting ready"
+    share = f" · {units.percent(progress.done / progress.total)}" if progress.total else ""
+    return f"{progress.text}{share}"
+
+
+def _peak(plan: TrainConfig) -> int:
+    """The step at which the learning rate is highest, a corner of its curve."""
+    return min(max(plan.warmup, 1), plan.steps)

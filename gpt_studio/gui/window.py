@@ -199,6 +199,7 @@ class Window(QMainWindow):
         page.size_wanted.connect(lambda: self.settings_panel.focus_problem("model.num_layers"))
         page.steps_wanted.connect(lambda: self.settings_panel.focus_problem("train.steps"))
         page.open_wanted.connect(files.open)
+        page.failed.connect(self._show_failure)
         store.built.connect(page.begin)
         store.opened.connect(page.load)
         store.stepped.connect(page.append)
