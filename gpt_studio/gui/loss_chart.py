@@ -25,7 +25,7 @@ from gpt_studio.gui.theme import MARKS, color, look, series, style_font
 from gpt_studio.gui.widgets import Menu
 
 Extras = Callable[[int], list[tuple[str, str]]]
-SMOOTHINGS = {"None": 0.0, "Light": 0.3, "Medium": 0.6, "Strong": 0.9}
+SMOOTHINGS = {"None": 0.0, "Light": 0.25, "Medium": 0.5, "Strong": 0.75}
 TREND = 0.005  # a relative change of the loss below this is level
 
 
@@ -41,7 +41,7 @@ class LossChart(Chart):
     def __init__(self) -> None:
         super().__init__("Loss")
         self._train, self._validation, self._smooth = Series(), Series(), Growing()
-        self._smoothing = 0.6
+        self._smoothing = SMOOTHINGS["Medium"]
         self._smoother = Smoother(decay_of(self._smoothing))
         self._log = False
         self._everything = False
@@ -114,6 +114,10 @@ class LossChart(Chart):
         self._resmooth()
         self.mark_dirty()
         self.smoothing_changed.emit(smoothing)
+
+    def smoothed(self) -> float | None:
+        """The training loss where the smoothed curve ends; None without data."""
+        return float(self._smooth.values[-1]) if len(self._smooth) else None
 
     def smoothing(self) -> float:
         return self._smoothing

@@ -16,14 +16,14 @@ from gpt_studio.gui.layouts import Row
 from gpt_studio.gui.state import State
 from gpt_studio.gui.widgets import Tile
 
-RECENT = 20  # steps the train loss is averaged over
-STEADY = 50  # steps the spread of the speed is measured over
+STEADY, ENOUGH = 50, 20  # steps the spread of the speed is measured over, and at least
 STEADY_SPREAD = 0.05
 WINDOWS = ((2000, 1000, f"1{units.SPACE}k"), (150, 100, "100"))  # from which step on, over how many steps
 MODEL_FLOPS = "What forward and backward pass need per token, times the tokens per second."
 SHARES = {  # of the width, by what each has to say
     "Step": 138, "Train loss": 121, "Validation loss": 121, "Tokens/s": 96, "Compute": 114, "Time left": 114,
 }  # fmt: skip
+NARROW, TIGHT = 620, 760
 SIZES = {"": 1.0, "k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 
 Shown = tuple[str, str, str, str]  # value, unit, caption, the caption's role
@@ -31,7 +31,7 @@ NOTHING: Shown = (units.UNKNOWN, "", "", "text3")
 
 
 class RunTiles(QWidget):
-    """Six tiles in a row; four where there is little room."""
+    """Six tiles in a row; five or four where there is less room, so that each can say what it has to."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,23 +45,24 @@ class RunTiles(QWidget):
         self._was_training = False
         self._ended: datetime | None = None
 
-    def set_narrow(self, narrow: bool) -> None:
-        self._narrow = narrow
-        self.speed.setHidden(narrow)
-        self.compute.setHidden(narrow)
+    def fit(self, width: float) -> None:
+        """Show as many tiles as a page of this width in pixels of the design has room for."""
+        self._narrow = width < NARROW
+        self.speed.setHidden(self._narrow)
+        self.compute.setHidden(width < TIGHT)
 
     def forget(self) -> None:
         """Other curves are shown now: when the last run ended says nothing about them."""
         self._ended = None
 
-    def show_run(self, state: State, config: RunConfig, history: History) -> None:
-        """Show a run: the state it is in, the settings it follows, what was recorded."""
+    def show_run(self, state: State, config: RunConfig, history: History, loss: float | None) -> None:
+        """Show a run: its state, the settings it follows, what was recorded, the smoothed loss by now."""
         if self._was_training and not state.training:
             self._ended = datetime.now()
         self._was_training = state.training
         value, unit, caption, role = _step(state, config, history)
         self.step.set_value(value, "" if self._narrow else unit, caption, role)
-        self.loss.set_value(*_loss(history))
+        self.loss.set_value(*(NOTHING if loss is None else (units.loss(loss), "", trend(history), "text3")))
         self.validation.set_value(*_validation(history))
         self.speed.set_value(*_speed(state, history))
         self.compute.set_value(*_compute(config, history))
@@ -83,11 +84,6 @@ def _tokens(seen: float, total: float) -> str:
     figure, _, letter = whole.partition(units.SPACE)
     done = units.number(seen / SIZES[letter], len(figure.partition(".")[2]))
     return f"{done} of {whole} tokens"
-
-
-def _loss(history: History) -> Shown:
-    losses = history.columns["loss"]
-    return (units.loss(fmean(losses[-RECENT:])), "", trend(history), "text3") if losses else NOTHING
 
 
 def trend(history: History) -> str:
@@ -136,7 +132,7 @@ def _steadiness(history: History) -> str:
         for (before, after), took in zip(pairwise(tokens), (b - a for a, b in pairwise(seconds)), strict=True)
         if took > 0
     ]
-    if len(rates) < RECENT:
+    if len(rates) < ENOUGH:
         return "measuring"
     spread = pstdev(rates) / fmean(rates)
     word = "steady" if spread < STEADY_SPREAD else "varying"

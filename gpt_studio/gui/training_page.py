@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QStackedWidget, QWidget
 from gpt_studio.core import units
 from gpt_studio.core.config import RunConfig, TrainConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.events import Built, Evaluated, Failed, Opened, Sampled, Step
+from gpt_studio.core.events import Built, Evaluated, Opened, Sampled, Step
 from gpt_studio.core.metrics import History
 from gpt_studio.core.runner import failure
 from gpt_studio.core.schedule import learning_rate
@@ -22,7 +22,7 @@ from gpt_studio.gui.charts import Legend, LossChart, SmallChart
 from gpt_studio.gui.choices import Segmented
 from gpt_studio.gui.hero import Hero
 from gpt_studio.gui.layouts import Column, Row
-from gpt_studio.gui.run_tiles import RunTiles
+from gpt_studio.gui.run_tiles import NARROW, RunTiles
 from gpt_studio.gui.samples import SamplesCard
 from gpt_studio.gui.scroll import Scroll
 from gpt_studio.gui.state import State
@@ -32,9 +32,8 @@ from gpt_studio.gui.widgets import Card, Label
 
 READ_OUT = 250  # milliseconds between two updates of the figures
 PLANNED = 240  # points of a planned curve
-NARROW = 620  # below this: four tiles, short titles
 SHORT = 640  # below this the samples fall below the fold
-SMALL, SMALL_SHORT, SAMPLES, LEAST_LOSS = 126, 112, 186, 264  # heights
+SMALL, SMALL_SHORT, SAMPLES, LEAST = 126, 112, 186, 264  # heights; the least is the loss card's
 
 
 class TrainingPage(QWidget):
@@ -101,7 +100,7 @@ class TrainingPage(QWidget):
     def _loss_actions(self) -> Sequence[QWidget]:
         self._smoothing_label = Label("Smoothing", "small", "text2")
         self._smoothing = Slider("Smoothing", 0, 100)
-        self._show_smoothing(self.loss.smoothing())
+        self._smoothing.setValue(round(100 * self.loss.smoothing()))
         self._scale = Segmented({"linear": "Linear", "log": "Log"}, "Scale of the loss", small=True)
         self._expand = ToolButton("expand", "Show the loss alone", checkable=True)
         return self._smoothing_label, self._smoothing, self._scale, self._expand
@@ -116,7 +115,7 @@ class TrainingPage(QWidget):
         self._smoothing.valueChanged.connect(lambda value: self.loss.set_smoothing(value / 100))
         self.loss.smoothing_changed.connect(self._show_smoothing)
         self._scale.changed.connect(lambda name: self.loss.set_log(name == "log"))
-        self._expand.toggled.connect(self._fit)
+        self._expand.toggled.connect(self._show_alone)
         self.samples.all_wanted.connect(self._show_all_samples)
         self.loss.set_extras(self._facts_at)
         for chart in (self.loss, *self._small_charts()):
@@ -219,7 +218,7 @@ class TrainingPage(QWidget):
 
     def _show_figures(self) -> None:
         self._show_waiting()
-        self.tiles.show_run(self._state, self._config, self.history)
+        self.tiles.show_run(self._state, self._config, self.history, self.loss.smoothed())
 
     def _show_plan(self, plan: TrainConfig) -> None:
         """The learning rate still to come, and where gradients are clipped."""
@@ -234,6 +233,11 @@ class TrainingPage(QWidget):
 
     def _show_smoothing(self, smoothing: float) -> None:
         self._smoothing.setValue(round(100 * smoothing))
+        self._schedule()
+
+    def _show_alone(self, alone: bool) -> None:
+        self._expand.set_name("Show everything again" if alone else "Show the loss alone")
+        self._fit()
 
     def _show_all_samples(self, everything: bool) -> None:
         self.samples.show_all(everything)
@@ -251,8 +255,7 @@ class TrainingPage(QWidget):
         ]
 
     def _tell_failure(self, error: StudioError) -> None:
-        told: Failed = failure("chart", error)
-        self.failed.emit(told)
+        self.failed.emit(failure("chart", error))
 
     # ------------------------------------------------------------ size
 
@@ -264,7 +267,7 @@ class TrainingPage(QWidget):
         """What gives way first: tiles and titles in a narrow page, the samples in a low one."""
         width, height = self.width() / look.scale, self.height() / look.scale
         narrow, low = width < NARROW, height < SHORT
-        self.tiles.set_narrow(narrow)
+        self.tiles.fit(width)
         for chart in self._small_charts():
             chart.set_narrow(narrow)
         for part in (self._smoothing_label, self._smoothing):
@@ -286,17 +289,16 @@ class TrainingPage(QWidget):
         """All that is left belongs to one part, the loss if it is shown; samples may lie below the fold."""
         for part in (self.tiles, self._loss_card, self._small, self.samples):
             part.setVisible(part in shown)
+        self.samples.setFixedHeight(look.px(SAMPLES))
+        grows = self._loss_card if self._loss_card in shown else self.samples
+        beside = [part for part in shown if part is not grows]
+        if below_the_fold and self.samples in beside:
+            beside.remove(self.samples)
         margins = self._column.contentsMargins()
-        room = self.height() - margins.top() - margins.bottom()
-        if self.samples in shown:
-            self.samples.setFixedHeight(look.px(SAMPLES) if len(shown) > 1 else room)
-        if self._loss_card in shown:
-            beside = [part for part in shown if part is not self._loss_card]
-            if below_the_fold and self.samples in beside:
-                beside.remove(self.samples)
-            heights = {self.tiles: self.tiles.sizeHint().height(), self._small: self._small.height()}
-            taken = sum(heights.get(part, part.height()) + self._column.spacing() for part in beside)
-            self._loss_card.setFixedHeight(max(look.px(LEAST_LOSS), room - taken))
+        taken = margins.top() + margins.bottom()
+        for part in beside:
+            taken += (part.minimumHeight() or part.sizeHint().height()) + self._column.spacing()
+        grows.setFixedHeight(max(look.px(LEAST), self.height() - taken))
 
 
 def _waiting_for(state: State) -> str:
@@ -304,6 +306,8 @@ def _waiting_for(state: State) -> str:
     progress = state.progress.get("train") or state.progress.get("data")
     if not state.training:
         return "No steps yet"
+    if state.model:
+        return "Making the first step"
     if not progress:
         return "Getting ready"
     share = f" · {units.percent(progress.done / progress.total)}" if progress.total else ""
