@@ -88,6 +88,9 @@ class Hero(QWidget):
         super().resizeEvent(event)
         self.restyle()
 
+    def sentence(self) -> str:
+        return self._sentence.text()
+
     def show_state(self, state: State) -> None:
         shown = (state.config, state.report, state.device, state.problems)
         if shown == self._shown:

@@ -1,0 +1,661 @@
+"""The Training page: the hero of the first launch, a run's figures and curves, its samples."""
+
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QFontMetricsF
+from PySide6.QtWidgets import QFileDialog
+
+from gpt_studio.core.config import RunConfig
+from gpt_studio.core.events import Built, Corpus, DataReport, Evaluated, Opened, Progress, Sampled, Step
+from gpt_studio.core.metrics import History, Sample
+from gpt_studio.core.presets import presets
+from gpt_studio.core.schedule import learning_rate
+from gpt_studio.core.units import SPACE, UNKNOWN
+from gpt_studio.gui import run_tiles
+from gpt_studio.gui.buttons import Button
+from gpt_studio.gui.samples import wrapped
+from gpt_studio.gui.state import State
+from gpt_studio.gui.theme import LIGHT, color, look, style_font
+from gpt_studio.gui.training_page import TrainingPage
+
+from .conftest import GPU, with_model
+
+GPT2 = next(preset for preset in presets() if preset.name == "gpt2-124m").apply(RunConfig())
+BIG = GPT2.changed(
+    "train",
+    {"steps": 20_000, "batch_size": 16, "accumulation": 8, "learning_rate": 6e-4, "warmup": 500,
+     "precision": "bf16", "gradient_clip": 1.0},
+)  # fmt: skip
+TOKENS = 16 * 8 * 1024  # in one step of BIG
+SPEED = 73_100.0
+
+
+class Clock:
+    """Stands in for `datetime`: a morning in November."""
+
+    time = datetime(2026, 11, 22, 10, 42)
+
+    @classmethod
+    def now(cls):
+        return cls.time
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    monkeypatch.setattr(Clock, "time", Clock.time)
+    monkeypatch.setattr(run_tiles, "datetime", Clock)
+
+
+@pytest.fixture
+def page(qtbot):
+    page = TrainingPage()
+    qtbot.addWidget(page)
+    page.resize(776, 812)
+    page.show()
+    return page
+
+
+def step_at(step, config=BIG, loss=3.0, speed=SPEED):
+    tokens = config.train.effective_batch * config.model.max_length
+    return Step(
+        step,
+        {
+            "loss": loss,
+            "learning_rate": learning_rate(config.train, step),
+            "gradient_norm": 0.5,
+            "tokens_per_second": speed,
+            "tokens": float(step * tokens),
+            "seconds": step * tokens / speed,
+        },
+    )
+
+
+def training(config=BIG, step=0, **changes):
+    """A run under way on a GPU."""
+    values = {"seconds_per_step": TOKENS / SPEED if step else 0.0, "running": frozenset({"train"}), **changes}
+    state = with_model(State(config=config, devices=(GPU,), device_name="cuda:0"), step, **values)
+    return replace(state, model=Built(config, 124_439_808, "cuda:0", 0))
+
+
+def begin(page, config=BIG):
+    state = training(config)
+    page.show_state(state)
+    page.begin(state.model)
+
+
+def learn(page, count, config=BIG, loss=lambda step: 3.0, speed=SPEED, **changes):
+    """Train `count` steps and look at once."""
+    begin(page, config)
+    page.show_state(training(config, count, **changes))
+    page.append([step_at(step, config, loss(step), speed) for step in range(1, count + 1)])
+    page._show_figures()
+
+
+def shown(tile):
+    return tile.value(), tile.caption()
+
+
+# ---------------------------------------------------------------- the hero
+
+
+def texts(page):
+    hero = page.hero
+    return [(fact.value(), fact.detail()) for fact in (hero.corpus, hero.model, hero.plan)]
+
+
+def report(config, size):
+    corpus = Corpus(config.data.corpora[0], "", size, 79, size)
+    return DataReport(config.data, (corpus,), 257, 90, size, size, size, 0, 79, 0, (1.0,), (), "", 1.0)
+
+
+def test_the_hero_says_what_is_set(page, idle):
+    page.show_state(idle)
+    assert page.hero.isVisible()
+    assert not page.tiles.isVisible()
+    assert texts(page) == [
+        ("Python reference", UNKNOWN),
+        (f"Tiny, 0.8{SPACE}M", "4 layers, 4 heads"),
+        (f"1{SPACE}000 steps", f"2{SPACE}048 tokens each on 2 CPU cores"),
+    ]
+    assert page.hero.sentence() == (
+        f"Everything is set: Python reference, a model of 0.8{SPACE}M parameters, this computer. "
+        "You can watch it learn to spell, then to form sentences."
+    )
+
+
+def test_the_hero_follows_settings_and_reading(page, idle):
+    page.show_state(idle)
+    config = idle.config.changed("model", {"num_layers": 1}).changed("train", {"steps": 1})
+    page.show_state(replace(idle, config=config, report=report(config, 466_000)))
+    assert texts(page) == [
+        ("Python reference", f"455{SPACE}kB"),
+        (f"Custom, 0.2{SPACE}M", "1 layer, 4 heads"),
+        ("1 step", f"2{SPACE}048 tokens each on 2 CPU cores"),
+    ]
+    two = config.changed("data", {"corpora": ("python-reference", "/somewhere/Field notes")})
+    page.show_state(replace(idle, config=two, devices=(GPU,), device_name="cuda:0"))
+    assert texts(page)[0] == ("2 texts", UNKNOWN)
+    assert texts(page)[2][1].endswith("on NVIDIA RTX 4090")
+
+
+def test_the_hero_says_what_is_in_the_way_and_its_button_stays(page, idle):
+    page.show_state(replace(idle, config=idle.config.changed("data", {"corpora": ()})))
+    assert page.hero.sentence() == "One thing is missing: a text to learn from."
+    wrong = idle.config.changed("model", {"embed_size": 130})
+    page.show_state(replace(idle, config=wrong))
+    assert page.hero.sentence() == "One setting cannot be used as it is. The button leads to it."
+    page.show_state(replace(idle, config=wrong.changed("train", {"steps": 0})))
+    assert page.hero.sentence().startswith("2 settings cannot be used")
+    assert page.hero.train.isEnabled()
+
+
+def test_the_hero_waits_for_the_engine(page, idle):
+    page.show_state(State())
+    assert not page.hero.train.isEnabled()
+    page.show_state(idle)
+    assert page.hero.train.isEnabled()
+
+
+def test_every_way_out_of_the_hero(page, idle, qtbot):
+    page.show_state(idle)
+    hero = page.hero
+    opening = next(button for button in hero.findChildren(Button) if button.text() == "Open a checkpoint…")
+    for button, wish in (
+        (hero.train, page.train_wanted),
+        (hero.corpus.link, page.corpus_wanted),
+        (hero.model.link, page.size_wanted),
+        (hero.plan.link, page.steps_wanted),
+        (opening, page.open_wanted),
+    ):
+        with qtbot.waitSignal(wish):
+            qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def test_the_hero_gives_way_to_a_run_and_comes_back(page, idle):
+    page.show_state(replace(idle, running=frozenset({"train"})))
+    assert page.tiles.isVisible()
+    page.show_state(with_model(idle, 0))
+    assert page.tiles.isVisible()
+    page.show_state(idle)
+    assert page.hero.isVisible()
+
+
+def test_the_hero_fits_a_narrow_page(page, idle):
+    page.resize(541, 590)
+    page.show_state(idle)
+    right = page.hero.plan.mapTo(page, page.hero.plan.rect().topRight()).x()
+    assert right < 541 - 16
+
+
+# ---------------------------------------------------------------- the figures
+
+
+def test_figures_of_a_run_under_way(page):
+    learn(page, 12_400)
+    page.add_validation(Evaluated(11_500, 3.4))
+    page.add_validation(Evaluated(12_000, 3.384))
+    page._show_figures()
+    tiles = page.tiles
+    assert shown(tiles.step) == (f"12{SPACE}400", f"1.63 of 2.62{SPACE}B tokens")
+    assert tiles.step.accessibleName() == f"Step: 12{SPACE}400 / 20{SPACE}000"
+    assert shown(tiles.loss) == ("3.000", f"level / 1{SPACE}k steps")
+    assert shown(tiles.validation) == ("3.384", f"best · step 12{SPACE}000")
+    assert shown(tiles.speed) == (f"73.1{SPACE}k", f"steady ±1{SPACE}%")
+    assert shown(tiles.compute) == ("62", "bf16, model only")
+    assert tiles.compute.accessibleName() == "Compute: 62 TFLOPS"
+    assert shown(tiles.left) == (f"3{SPACE}h 47{SPACE}min", "done at 14:29")
+
+
+def test_nothing_is_known_before_the_first_step(page, idle):
+    page.show_state(replace(idle, running=frozenset({"train"})))
+    tiles = page.tiles
+    names = (tiles.step, tiles.loss, tiles.validation, tiles.speed, tiles.compute, tiles.left)
+    assert [tile.value() for tile in names] == [UNKNOWN] * 6
+    begin(page)
+    assert shown(tiles.step) == ("0", f"0.00 of 2.62{SPACE}B tokens")
+    assert [tile.value() for tile in names[1:]] == [UNKNOWN] * 5
+
+
+def test_the_trend_is_what_the_last_steps_really_did(page):
+    learn(page, 149, loss=lambda step: 9 - step / 100)
+    assert page.tiles.loss.caption() == ""
+    page.append([step_at(150, loss=7.5)])
+    page._show_figures()
+    assert page.tiles.loss.caption() == "−1.000 / 100 steps"
+    learn(page, 2000, loss=lambda step: 5 - step / 10_000)
+    assert page.tiles.loss.caption() == f"−0.100 / 1{SPACE}k steps"
+    learn(page, 2000, loss=lambda step: 2 + step / 10_000)
+    assert page.tiles.loss.caption() == f"+0.100 / 1{SPACE}k steps"
+
+
+def test_the_train_loss_is_where_the_drawn_curve_ends(page):
+    learn(page, 300, loss=lambda step: 3 + step % 7)
+    page.loss.refresh()
+    page.loss.show_cursor(300)
+    assert page.tiles.loss.value() == page.loss.read_out.lines[0].value
+    page.loss.set_smoothing(0)
+    page._show_figures()
+    assert page.tiles.loss.value() == "9.000"
+
+
+def test_a_validation_that_is_not_the_best_names_the_best(page):
+    learn(page, 600)
+    for step, loss in ((200, 3.5), (400, 3.384), (600, 3.9)):
+        page.add_validation(Evaluated(step, loss))
+    page._show_figures()
+    assert shown(page.tiles.validation) == ("3.900", "best 3.384 at 400")
+
+
+def test_the_spread_is_that_of_single_steps(page):
+    begin(page)
+    page.show_state(training(step=60))
+    steps, seconds = [], 0.0
+    for step in range(1, 61):
+        seconds += 1.0 if step % 2 else 3.0
+        event = step_at(step)
+        steps.append(replace(event, values={**event.values, "seconds": seconds}))
+    page.append(steps[:15])
+    page._show_figures()
+    assert page.tiles.speed.caption() == "measuring"
+    page.append(steps[15:])
+    page._show_figures()
+    assert page.tiles.speed.caption() == f"varying ±50{SPACE}%"  # speeds 1 and 1/3: mean 2/3, deviation 1/3
+
+
+def test_a_paused_run_is_not_over(page):
+    learn(page, 3150)
+    page.show_state(training(step=3150, paused=frozenset({"train"})))
+    assert shown(page.tiles.left) == (UNKNOWN, "paused")
+    assert page.tiles.speed.caption() == "last measured"
+
+
+@pytest.mark.parametrize(
+    ("how", "caption"),
+    [("failed", "stopped 10:42"), ("stopped", "stopped 10:42"), ("finished", "finished 10:42")],
+)
+def test_a_run_that_ended_says_when(page, monkeypatch, how, caption):
+    learn(page, 3150)
+    ended = training(step=3150, running=frozenset(), stopped_by=how)
+    page.show_state(ended)
+    monkeypatch.setattr(Clock, "time", datetime(2026, 11, 22, 11, 0))
+    page.show_state(replace(ended, peak=1))
+    page._show_figures()
+    assert shown(page.tiles.left) == (UNKNOWN, caption)
+    assert shown(page.tiles.step) == (f"3{SPACE}150", f"0.41 of 2.62{SPACE}B tokens")
+    assert page.tiles.speed.value() == f"73.1{SPACE}k"
+
+
+def test_an_opened_run_ended_at_no_known_time(page):
+    learn(page, 10)
+    page.show_state(training(step=10, running=frozenset(), stopped_by="stopped"))
+    page.load(opened(5))
+    assert shown(page.tiles.left) == (UNKNOWN, "not running")
+
+
+@pytest.mark.parametrize(
+    ("steps", "caption"),
+    [(12_400, "done at 14:29"), (40_000, "done Mon 06:37"), (2_000_000, "done on Jan")],
+)
+def test_the_end_of_a_long_run_has_a_date(page, steps, caption):
+    config = BIG.changed("train", {"steps": max(20_000, steps)})
+    learn(page, 12_400 if steps == 12_400 else 1, config)
+    assert page.tiles.left.caption().startswith(caption)
+
+
+def test_settings_changed_after_the_run_do_not_rewrite_it(page):
+    learn(page, 3150)
+    edited = BIG.changed("train", {"steps": 500, "precision": "fp32"}).changed("model", {"num_layers": 1})
+    page.show_state(training(edited, 3150, running=frozenset(), stopped_by="stopped"))
+    assert page.tiles.step.accessibleName() == f"Step: 3{SPACE}150 / 20{SPACE}000"
+    assert shown(page.tiles.compute) == ("62", "bf16, model only")
+
+
+def test_going_on_with_more_steps_counts_anew(page):
+    learn(page, 100)
+    longer = BIG.changed("train", {"steps": 40_000, "batch_size": 32})
+    page.show_state(training(longer, 101))
+    page.append([step_at(101)])
+    page._show_figures()
+    total = 101 * TOKENS + (40_000 - 101) * 2 * TOKENS
+    assert page.tiles.step.caption() == f"0.0 of {total / 1e9:.1f}{SPACE}B tokens"
+
+
+def test_read_outs_are_not_renewed_at_every_step(page, monkeypatch):
+    learn(page, 10)
+    renewed = []
+    monkeypatch.setattr(page.tiles, "show_run", lambda *facts: renewed.append(facts))
+    for step in range(11, 200):
+        page.show_state(training(step=step))
+        page.append([step_at(step)])
+    assert renewed == []
+    assert page._read_out.isActive()
+    page._read_out.timeout.emit()
+    assert len(renewed) == 1
+
+
+# ---------------------------------------------------------------- curves
+
+
+def history_of(count, validations=(), samples=()):
+    history = History()
+    for step in range(1, count + 1):
+        event = step_at(step, loss=5 - step / 1000)
+        history.add_step(event.step, event.values)
+    for step, loss in validations:
+        history.add_validation(step, loss)
+    history.samples += samples
+    return history
+
+
+SAMPLES = [Sample(step, "The ", f"text of step {step}") for step in range(100, 600, 100)]
+
+
+def opened(count, **more):
+    return Opened("/somewhere/run.safetensors", BIG, count, history_of(count, **more))
+
+
+def everything(page):
+    """All that can be seen of a run."""
+    tiles = page.tiles
+    names = (tiles.step, tiles.loss, tiles.validation, tiles.speed, tiles.compute)
+    charts = (page.loss, page.rate, page.norm, page.speed)
+    columns = [(column.step.text(), column.passage.text()) for column in page.samples.columns]
+    tables = [[[as_number(cell) for cell in row] for row in chart.table()[1]] for chart in charts]
+    return [shown(tile) for tile in names], tables, columns
+
+
+def as_number(cell):
+    return round(float(cell), 9) if cell else None
+
+
+def test_opening_shows_what_watching_showed(page, qtbot):
+    validations = [(100, 4.9), (200, 4.8), (300, 4.85)]
+    begin(page)
+    page.show_state(training(step=500))
+    for first in range(1, 501, 50):
+        page.append([step_at(step, loss=5 - step / 1000) for step in range(first, first + 50)])
+    for step, loss in validations:
+        page.add_validation(Evaluated(step, loss))
+    for sample in SAMPLES:
+        page.add_sample(Sampled(sample))
+    rested = training(step=500, running=frozenset(), stopped_by="stopped")
+    page.show_state(rested)
+
+    other = TrainingPage()
+    qtbot.addWidget(other)
+    other.resize(776, 812)
+    other.show()
+    other.show_state(rested)
+    event = opened(500, validations=validations, samples=SAMPLES)
+    other.load(event)
+    other.begin(Built(BIG, 1, "cpu", 500))  # follows every Opened
+    for shown_page in (page, other):
+        shown_page._show_figures()
+    assert everything(other) == everything(page)
+    assert len(everything(page)[1][0]) == 500
+
+    other.append([step_at(501)])
+    assert len(event.history) == 500, "an event is a fact and stays as it was"
+
+
+def test_a_new_model_begins_new_curves(page):
+    learn(page, 100)
+    page.add_validation(Evaluated(100, 3.0))
+    page.add_sample(Sampled(SAMPLES[0]))
+    page.mark(100, "Stopped · 100", "bad")
+    begin(page)
+    assert everything(page)[1] == [[], [], [], []]
+    assert everything(page)[2] == [("", "")] * 3
+    assert page.loss._events == []
+    assert page.history.best_validation is None
+
+
+def test_forgetting_the_model_forgets_the_curves(page, idle):
+    learn(page, 100)
+    page.show_state(idle)
+    page.clear()
+    assert page.loss.table()[1] == []
+
+
+def test_marks_are_drawn_in_their_color(page):
+    learn(page, 3150)
+    page.mark(3000, f"Checkpoint kept · 3{SPACE}000", "ok")
+    page.mark(3150, f"Stopped · 3{SPACE}150", "bad")
+    look.apply(LIGHT)
+    page.loss.refresh()
+    lines = [line for *_, line, _ in page.loss._events]
+    assert [line.value() for line in lines] == [3000, 3150]
+    assert [line.pen.color() for line in lines] == [color("ok"), color("bad")]
+
+
+def test_the_crosshair_tells_tokens_and_rate(page):
+    learn(page, 600)
+    page.loss.refresh()
+    page.loss.show_cursor(500)
+    lines = {line.label: line.value for line in page.loss.read_out.lines}
+    assert lines["Tokens seen"] == f"65.5{SPACE}M"
+    assert lines["Learning rate"] == "6e−4"
+
+
+def test_the_plan_is_the_schedule_and_follows_the_settings(page):
+    begin(page)
+    plan = page.rate._plan
+    assert plan.steps[0] == 1
+    assert plan.steps[-1] == 20_000
+    assert 500 in plan.steps, "the corner of the curve"
+    expected = [learning_rate(BIG.train, int(step)) for step in plan.steps]
+    assert plan.values.tolist() == expected
+    assert page.norm._limit == 1.0
+    page.show_state(training(BIG.changed("train", {"steps": 300, "gradient_clip": 0.0})))
+    assert page.rate._plan.steps[-1] == 300
+    assert page.norm._limit is None
+    page.show_state(training(BIG.changed("train", {"steps": 0})))  # half-typed: the last plan stays
+    assert page.rate._plan.steps[-1] == 300
+
+
+def test_smoothing_and_scale_reach_the_chart(page, qtbot):
+    learn(page, 100)
+    page._smoothing.setValue(20)
+    assert page.loss.smoothing() == 0.2
+    page.loss.set_smoothing(0.75)  # from the chart's menu
+    assert page._smoothing.value() == 75
+    qtbot.mouseClick(page._scale.button("log"), Qt.MouseButton.LeftButton)
+    assert page.loss._log
+
+
+def test_a_chart_that_cannot_be_exported_is_told(page, qtbot, monkeypatch, tmp_path):
+    learn(page, 10)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "no" / "such.csv"), ""))
+    csv = next(action for action in page.norm.menu().actions() if action.text() == "Export CSV…")
+    with qtbot.waitSignal(page.failed) as heard:
+        csv.trigger()
+    assert heard.args[0].what.startswith("The chart was not exported")
+
+
+# ---------------------------------------------------------------- before the first step
+
+
+def test_one_quiet_line_stands_where_the_curves_will(page, idle):
+    busy = replace(idle, running=frozenset({"train"}))
+    page.show_state(busy)
+    assert (page.waiting.text(), page.waiting.isVisible()) == ("Getting ready", True)
+    assert not page.loss.isVisible()
+    assert not page.rate.isVisible()
+    assert not page.samples.isVisible()
+    page.show_state(replace(busy, progress={"data": Progress("data", "Reading Field notes", 34, 100)}))
+    assert page.waiting.text() == f"Reading Field notes · 34{SPACE}%"
+    page.show_state(replace(busy, progress={"train": Progress("train", "Building the model")}))
+    assert page.waiting.text() == "Building the model"
+    begin(page)
+    assert page.waiting.text() == "Making the first step"
+    page.append([step_at(1)])
+    assert not page.waiting.isVisible()
+    assert all(part.isVisible() for part in (page.loss, page.rate, page.samples))
+
+
+def test_stopped_before_the_first_step(page):
+    begin(page)
+    page.show_state(training(running=frozenset(), stopped_by="stopped"))
+    assert page.waiting.text() == "No steps yet"
+    assert page.tiles.left.caption() == "stopped 10:42"
+
+
+# ---------------------------------------------------------------- samples
+
+
+def columns(page):
+    return [
+        (column.step.text(), column.step.role(), column.passage.text()) for column in page.samples.columns
+    ]
+
+
+def test_first_middle_and_latest_sample(page):
+    learn(page, 600)
+    page.add_sample(Sampled(SAMPLES[0]))
+    assert columns(page)[0] == ("Step 100", "accent", "text of step 100")
+    assert [text for *_, text in columns(page)[1:]] == ["", ""]
+    for sample in SAMPLES[1:]:
+        page.add_sample(Sampled(sample))
+    assert columns(page) == [
+        ("Step 100", "text2", "text of step 100"),
+        ("Step 300", "text2", "text of step 300"),
+        ("Step 500", "accent", "text of step 500"),
+    ]
+    assert page.samples._caption.text() == "“The”"
+
+
+def test_all_samples_fill_the_page_and_go_again(page, qtbot):
+    learn(page, 600)
+    for sample in SAMPLES[:3]:
+        page.add_sample(Sampled(sample))
+    link = page.samples._link
+    assert not link.isVisible()
+    page.add_sample(Sampled(SAMPLES[3]))
+    assert link.text() == "All 4"
+    qtbot.mouseClick(link, Qt.MouseButton.LeftButton)
+    assert not page.tiles.isVisible()
+    assert page.samples.height() > 700
+    page.add_sample(Sampled(SAMPLES[4]))
+    look.apply(LIGHT)
+    assert page.samples.list.toPlainText() == "\n\n".join(
+        f"Step {sample.step}\nThe {sample.text}" for sample in SAMPLES
+    )
+    qtbot.mouseClick(link, Qt.MouseButton.LeftButton)
+    assert link.text() == "All 5"
+    assert page.tiles.isVisible()
+    assert page.loss.isVisible()
+
+
+def test_a_new_run_closes_the_list_of_samples(page):
+    learn(page, 600)
+    for sample in SAMPLES:
+        page.add_sample(Sampled(sample))
+    page.samples._link.click()
+    begin(page)
+    page.append([step_at(1)])
+    assert page.tiles.isVisible()
+    assert page.samples.list.toPlainText() == ""
+
+
+def test_the_card_says_when_the_first_sample_comes(page):
+    learn(page, 1, BIG.changed("train", {"sample_every": 2000}))
+    assert page.samples._caption.text() == f"the first at step 2{SPACE}000"
+    learn(page, 1, BIG.changed("train", {"sample_every": 0}))
+    assert page.samples._caption.text() == "off"
+
+
+@given(st.text(alphabet="ab ", max_size=60), st.integers(20, 200))
+def test_wrapping_loses_nothing_and_fits(qapp, text, width):
+    metrics = QFontMetricsF(style_font("small"))
+    text = " ".join(text.split())
+    lines = wrapped(text, metrics, width)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert all(metrics.horizontalAdvance(line) <= width for line in lines)
+
+
+# ---------------------------------------------------------------- size
+
+
+def hidden_tiles(page):
+    tiles = page.tiles
+    return [not tile.isVisible() for tile in (tiles.speed, tiles.compute)]
+
+
+def test_what_gives_way_in_a_narrow_page(page):
+    learn(page, 600)
+    assert hidden_tiles(page) == [False, False]
+    assert page._smoothing.isVisible()
+    page.resize(700, 812)
+    assert hidden_tiles(page) == [False, True]
+    page.resize(541, 812)
+    assert hidden_tiles(page) == [True, True]
+    assert not page._smoothing.isVisible()
+    assert [chart._title.text() for chart in (page.rate, page.norm)] == ["LR", "Grad. norm"]
+    page._show_figures()
+    assert page.tiles.step.accessibleName() == "Step: 600"
+    page.resize(776, 812)
+    assert hidden_tiles(page) == [False, False]
+    assert page.rate._title.text() == "Learning rate"
+
+
+@pytest.mark.parametrize(("size", "scale"), [((776, 812), 1.0), ((1164, 1218), 1.5), ((541, 590), 1.0)])
+def test_the_page_is_filled_and_charts_keep_their_height(page, size, scale, qapp):
+    learn(page, 600)
+    look.apply(LIGHT, scale)
+    page.resize(*size)
+    qapp.processEvents()
+    low = size[1] < 640
+    last = page._small if low else page.samples
+    bottom = last.mapTo(page, last.rect().bottomLeft()).y() + 1
+    assert bottom == size[1] - round(14 * scale), "samples lie below the fold only where the page is low"
+    assert page.loss.height() >= 220
+    assert page.rate.height() >= 96
+
+
+def test_a_very_low_page_scrolls_instead_of_squeezing(page, qapp):
+    learn(page, 600)
+    page.resize(541, 300)
+    qapp.processEvents()
+    assert page.loss.height() >= 190
+    board = page._pages.currentWidget()
+    assert board.verticalScrollBar().maximum() > 0
+
+
+def test_the_loss_alone_and_everything_again(page, qtbot):
+    learn(page, 600)
+    before = page.loss.height()
+    qtbot.mouseClick(page._expand, Qt.MouseButton.LeftButton)
+    assert not any(part.isVisible() for part in (page.tiles, page.rate, page.samples))
+    assert page._expand.accessibleName() == "Show everything again"
+    qtbot.waitUntil(lambda: page.loss.height() > before + 300)
+    qtbot.mouseClick(page._expand, Qt.MouseButton.LeftButton)
+    assert all(part.isVisible() for part in (page.tiles, page.rate, page.samples))
+
+
+def test_nothing_widens_the_window(page, idle, qapp):
+    learn(page, 600)
+    page.resize(541, 590)
+    qapp.processEvents()
+    assert page.minimumSizeHint().width() <= 360
+    assert page._column.minimumSize().width() <= 360
+    assert page.hero.minimumSizeHint().width() <= 520
+
+
+def test_charts_describe_what_they_show(page):
+    learn(page, 600, loss=lambda step: 9 - step / 100)
+    page.loss.refresh()
+    assert page.loss.accessibleDescription().startswith("Loss, step 600: train 3.")
+    assert page.loss.accessibleDescription().endswith("falling")
+
+
+def test_thousands_of_steps_at_once(page):
+    learn(page, 50_000)
+    page.loss.refresh()
+    assert len(page.history) == 50_000
+    drawn, _ = page.loss._raw_curve.getData()
+    assert len(drawn) < 2 * page.width()
