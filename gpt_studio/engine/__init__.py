@@ -2,6 +2,6 @@
 
 import os
 
-# Threads that wait for each other sleep instead of spinning. It must be said before torch is loaded.
-# On two cores that other programs keep busy, spinning made training several times slower.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# How long torch's threads spin before they sleep, said before torch is loaded. Little costs little on a
+# quiet machine and keeps training alive beside other programs (docs/benchmarks.md).
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
