@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QFontMetricsF
+from PySide6.QtGui import QFontMetricsF, QTextCursor
 from PySide6.QtWidgets import QFileDialog
 
 from gpt_studio.core.config import RunConfig
@@ -151,6 +151,8 @@ def test_the_hero_says_what_is_in_the_way_and_its_button_stays(page, idle):
     assert page.hero.sentence() == "One setting cannot be used as it is. The button leads to it."
     page.show_state(replace(idle, config=wrong.changed("train", {"steps": 0})))
     assert page.hero.sentence().startswith("2 settings cannot be used")
+    page.show_state(replace(idle, config=idle.config.changed("model", {"num_layers": 0})))
+    assert page.hero.model.value() == f"Custom, 0.2{SPACE}M", "that of the nearest model there can be"
     assert page.hero.train.isEnabled()
 
 
@@ -315,14 +317,15 @@ def test_settings_changed_after_the_run_do_not_rewrite_it(page):
     assert shown(page.tiles.compute) == ("62", "bf16, model only")
 
 
-def test_going_on_with_more_steps_counts_anew(page):
-    learn(page, 100)
-    longer = BIG.changed("train", {"steps": 40_000, "batch_size": 32})
-    page.show_state(training(longer, 101))
-    page.append([step_at(101)])
+def test_going_on_with_other_settings_counts_what_was_and_what_is_ahead(page):
+    learn(page, 2000)
+    longer = BIG.changed("train", {"steps": 4001, "batch_size": 32})
+    page.show_state(training(longer, 2001))
+    page.append([step_at(2001)])
     page._show_figures()
-    total = 101 * TOKENS + (40_000 - 101) * 2 * TOKENS
-    assert page.tiles.step.caption() == f"0.0 of {total / 1e9:.1f}{SPACE}B tokens"
+    total = 2001 * TOKENS + 2000 * 2 * TOKENS
+    assert page.tiles.step.accessibleName() == f"Step: 2{SPACE}001 / 4{SPACE}001"
+    assert page.tiles.step.caption() == f"262 of {total / 1e6:.0f}{SPACE}M tokens"
 
 
 def test_read_outs_are_not_renewed_at_every_step(page, monkeypatch):
@@ -545,6 +548,8 @@ def test_all_samples_fill_the_page_and_go_again(page, qtbot):
     assert page.samples.list.toPlainText() == "\n\n".join(
         f"Step {sample.step}\nThe {sample.text}" for sample in SAMPLES
     )
+    page.samples.list.moveCursor(QTextCursor.MoveOperation.End)
+    assert page.samples.list.textCursor().charFormat().foreground().color() == color("text")
     qtbot.mouseClick(link, Qt.MouseButton.LeftButton)
     assert link.text() == "All 5"
     assert page.tiles.isVisible()
