@@ -93,6 +93,7 @@ class Window(QMainWindow):
             self.splitter.addWidget(widget)
         self.splitter.setStretchFactor(2, 1)
         whole = QWidget()
+        whole.setMinimumSize(1, 1)  # the wide layout must not keep the window from becoming narrow
         column = Column(spacing=0, parent=whole)
         for widget in (self.top, self.splitter, self.status):
             column.addWidget(widget, int(widget is self.splitter))
@@ -436,7 +437,7 @@ class Window(QMainWindow):
 
     def _close_now(self) -> None:
         self._closing = True
-        self.close()
+        QTimer.singleShot(0, self.close)  # Qt ignores a close within a close
 
 
 class Rail(Surface):

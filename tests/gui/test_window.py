@@ -1,0 +1,345 @@
+"""The whole window with a pretended engine: what gives way, is remembered, is asked and is shown."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, QSettings, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtWidgets import QMessageBox, QWidget
+
+from gpt_studio.core.errors import Remedy, StudioError
+from gpt_studio.core.events import (
+    Built,
+    Failed,
+    New,
+    Open,
+    Opened,
+    Ready,
+    Save,
+    Saved,
+    Step,
+    Train,
+    UseDevice,
+)
+from gpt_studio.core.metrics import METRICS, History
+from gpt_studio.gui import window as window_module
+from gpt_studio.gui.buttons import Button
+from gpt_studio.gui.theme import DARK, LIGHT, look
+from gpt_studio.gui.window import PAGES, Window
+from gpt_studio.gui.worker import Worker
+
+from .conftest import CPU, GPU, with_model
+
+VALUES = {metric.name: 1.0 for metric in METRICS}
+ANSWERS = QMessageBox.StandardButton
+
+
+class PretendSession:
+    """Remembers what it was asked, and does the least."""
+
+    def __init__(self):
+        self.asked = []
+
+    def greet(self):
+        yield Ready((GPU, CPU), "cuda:0")
+
+    def start(self, request):
+        self.asked.append(request)
+        match request:
+            case Train(config):
+                yield Built(config, 812_345, "cuda:0", 0)
+                yield Step(1, VALUES)
+                while True:
+                    yield None
+            case Save(path):
+                yield Saved(path, 2**20, 1)
+            case Open("bad.safetensors"):
+                raise StudioError("This file is not a GPT Studio checkpoint.", kept="Nothing was changed.")
+            case Open("crash.safetensors"):
+                raise ValueError("not foreseen")
+
+
+@pytest.fixture
+def session():
+    return PretendSession()
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
+
+
+@pytest.fixture
+def open_window(qtbot, session, settings):
+    opened = []
+
+    def open_one(width=1440, height=900):
+        window = Window(settings, Worker(make_session=lambda: session))
+        window.resize(width, height)
+        window.show()
+        window.worker.start()
+        qtbot.waitUntil(lambda: window.store.state.awake)
+        opened.append(window)
+        return window
+
+    yield open_one
+    for window in opened:
+        assert window.worker.close()
+        window.files.guard = lambda then: then()
+        window.close()
+        window.deleteLater()
+
+
+@pytest.fixture
+def window(open_window):
+    return open_window()
+
+
+def asked(session, kind):
+    return [request for request in session.asked if isinstance(request, kind)]
+
+
+def press(qtbot, window, text):
+    button = next(b for b in window.findChildren(Button) if b.text() == text and b.isVisible())
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def learn(qtbot, window):
+    """Have a model at step 1 that no file holds, training stopped."""
+    window.files.train()
+    qtbot.waitUntil(lambda: window.store.state.step == 1)
+    window.store.stop_training()
+    qtbot.waitUntil(lambda: not window.store.state.training)
+    assert window.store.state.unsaved
+
+
+# ---------------------------------------------------------------- size
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("scene", ["empty", "model", "problem", "failure"])
+def test_every_page_fits_the_smallest_window(window, page, scene):
+    window.show_page(page)
+    state = window.store.state
+    if scene == "model":
+        window.store.state = with_model(state, 12_345, running=frozenset({"train"}), peak=2**33)
+    elif scene == "problem":
+        window.store.state = replace(state, config=state.config.changed("model", {"embed_size": 1001}))
+    elif scene == "failure":
+        window.banner.show_failure(Failed("train", "Training stopped at step 3 150 — " + "memory " * 20))
+    window.store.changed.emit(window.store.state)
+    window.resize(960, 600)
+    assert (window.width(), window.height()) == (960, 600)
+    needed = window.centralWidget().layout().minimumSize()
+    assert needed.width() <= 960
+    assert needed.height() <= 600
+
+
+def test_chat_then_settings_fold_as_the_window_narrows(open_window):
+    window = open_window(1440)
+    assert window.chat.isVisible()
+    window.resize(1070, 800)
+    assert not window.chat.isVisible()
+    assert window.rail_right.isVisible()
+    assert window.settings_panel.isVisible()
+    window.resize(1440, 900)
+    assert window.chat.isVisible()
+    assert not window.rail_right.isVisible()
+
+
+def test_a_panel_hidden_by_hand_stays_hidden(window):
+    window.toggle_side("left")
+    assert not window.settings_panel.isVisible()
+    window.resize(1500, 900)
+    assert not window.settings_panel.isVisible()
+    window.toggle_side("left")
+    assert window.settings_panel.isVisible()
+
+
+def test_nothing_overlaps_its_neighbor(window):
+    parts = [window.settings_panel, window.pages, window.chat]
+    boxes = [part.rect().translated(part.mapTo(window, part.rect().topLeft())) for part in parts]
+    for left, right in pairwise(boxes):
+        assert left.right() < right.left()
+
+
+# ---------------------------------------------------------------- remembered
+
+
+def test_theme_page_size_and_hidden_panels_are_remembered(open_window, settings):
+    first = open_window(1300, 650)
+    first.switch_theme()
+    first.show_page("data")
+    first.toggle_side("right")
+    first.close()
+    look.apply(DARK)
+    second = Window(settings, Worker(make_session=PretendSession))
+    assert look.theme is LIGHT
+    assert second.tabs.value() == "data"
+    assert second.chat.isHidden()
+    assert second.height() == 650  # the pretended screen is too narrow to keep the width
+    second.deleteLater()
+
+
+def test_spoiled_settings_do_no_harm(settings):
+    for key in ("geometry", "splitter", "recent", "texts", "page", "theme"):
+        settings.setValue(key, "nonsense")
+    window = Window(settings, Worker(make_session=PretendSession))
+    assert window.tabs.value() == "training"
+    assert window.files.recent() == []
+    window.deleteLater()
+
+
+def test_recent_files_lead_back(qtbot, window, session, tmp_path):
+    file = tmp_path / "mine.safetensors"
+    file.touch()
+    window.store.happened([Opened(str(file), window.store.state.config, 3, History())])
+    assert [action.text() for action in window.recent.actions()] == ["mine"]
+    window.recent.actions()[0].trigger()
+    qtbot.waitUntil(lambda: asked(session, Open) == [Open(str(file))])
+
+
+# ---------------------------------------------------------------- nothing is lost
+
+
+def answer(monkeypatch, button):
+    monkeypatch.setattr(window_module.Files, "_ask_about_unsaved", lambda self: button)
+
+
+def test_new_asks_before_an_unsaved_model_goes(qtbot, window, session, monkeypatch):
+    learn(qtbot, window)
+    answer(monkeypatch, ANSWERS.Cancel)
+    press(qtbot, window, "New")
+    answer(monkeypatch, ANSWERS.Discard)
+    press(qtbot, window, "New")
+    qtbot.waitUntil(lambda: len(asked(session, New)) == 1)
+
+
+def test_save_first_then_go_on(qtbot, window, session, monkeypatch, tmp_path):
+    learn(qtbot, window)
+    answer(monkeypatch, ANSWERS.Save)
+    file = str(tmp_path / "kept.safetensors")
+    monkeypatch.setattr("gpt_studio.gui.files.QFileDialog.getSaveFileName", lambda *_: (file, ""))
+    press(qtbot, window, "New")
+    qtbot.waitUntil(lambda: len(asked(session, New)) == 1)
+    assert asked(session, Save) == [Save(file)]
+
+
+def test_a_dialog_that_is_cancelled_changes_nothing(qtbot, window, session, monkeypatch):
+    learn(qtbot, window)
+    answer(monkeypatch, ANSWERS.Save)
+    monkeypatch.setattr("gpt_studio.gui.files.QFileDialog.getSaveFileName", lambda *_: ("", ""))
+    press(qtbot, window, "New")
+    qtbot.wait(50)
+    assert not asked(session, New)
+    assert window.store.state.unsaved
+
+
+def test_training_anew_asks_before_an_unsaved_model_goes(qtbot, window, session, monkeypatch):
+    learn(qtbot, window)
+    window.store.edit("model", {"num_layers": 2})
+    answer(monkeypatch, ANSWERS.Cancel)
+    press(qtbot, window, "Train")
+    qtbot.wait(50)
+    assert len(asked(session, Train)) == 1
+
+
+def test_closing_asks_and_can_be_cancelled(qtbot, window, monkeypatch):
+    learn(qtbot, window)
+    answer(monkeypatch, ANSWERS.Cancel)
+    window.close()
+    assert window.isVisible()
+    answer(monkeypatch, ANSWERS.Discard)
+    window.close()
+    qtbot.waitUntil(lambda: not window.isVisible())
+
+
+def test_closing_saves_first(qtbot, window, session, monkeypatch, tmp_path):
+    learn(qtbot, window)
+    answer(monkeypatch, ANSWERS.Save)
+    file = str(tmp_path / "kept.safetensors")
+    monkeypatch.setattr("gpt_studio.gui.files.QFileDialog.getSaveFileName", lambda *_: (file, ""))
+    window.close()
+    qtbot.waitUntil(lambda: not window.isVisible())
+    assert asked(session, Save) == [Save(file)]
+
+
+# ---------------------------------------------------------------- wishes and facts
+
+
+def test_a_wrong_file_is_explained_and_changes_nothing(qtbot, window):
+    before = window.store.state
+    window.store.open("bad.safetensors")
+    qtbot.waitUntil(lambda: window.banner.isVisible())
+    assert window.banner.text() == "This file is not a GPT Studio checkpoint.\nNothing was changed."
+    assert window.store.state == before
+    qtbot.keyClick(window, Qt.Key.Key_Escape)
+    assert not window.banner.isVisible()
+
+
+def test_our_error_is_shown_and_logged(qtbot, window, caplog):
+    window.store.open("crash.safetensors")
+    qtbot.waitUntil(lambda: window.banner.isVisible())
+    assert "ValueError: not foreseen" in window.banner.text()
+    assert "Traceback" in caplog.text
+
+
+def test_a_remedy_changes_the_setting_and_trains(qtbot, window, session):
+    remedy = Remedy("Resume with batch size 8", "train", {"batch_size": 8}, train=True)
+    window.banner.show_failure(Failed("train", "No room.", remedies=(remedy,)))
+    press(qtbot, window, remedy.label)
+    qtbot.waitUntil(lambda: len(asked(session, Train)) == 1)
+    assert asked(session, Train)[0].config.train.batch_size == 8
+
+
+def test_one_filled_button_per_view(window):
+    def filled():
+        return [b for b in window.findChildren(Button) if b.isVisible() and b.kind() == "primary"]
+
+    window.show_page("training")
+    assert [b.text() for b in filled()] == ["Train this model"]
+    window.show_page("data")
+    assert [b.text() for b in filled()] == ["Train"]
+
+
+def test_train_with_a_problem_leads_to_the_field(qtbot, window):
+    window.show_page("data")
+    window.store.edit("model", {"embed_size": 130})
+    press(qtbot, window, "Train")
+    assert window.focusWidget().accessibleName() == "Embedding"
+    assert "not divisible" in window.status.text()
+
+
+def test_the_device_chip_moves_the_work(qtbot, window, session):
+    window.top.device_wanted.emit("cpu")
+    qtbot.waitUntil(lambda: asked(session, UseDevice) == [UseDevice("cpu")])
+
+
+def test_a_dropped_checkpoint_is_opened(qtbot, window, session, tmp_path):
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(tmp_path / "mine.safetensors"))])
+    flags = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    window.dropEvent(QDropEvent(QPointF(5, 5), *flags))
+    qtbot.waitUntil(lambda: asked(session, Open) == [Open(str(tmp_path / "mine.safetensors"))])
+
+
+def test_f6_walks_through_the_panes(qtbot, window):
+    panes = [window.top, window.settings_panel, window.pages, window.chat]
+
+    def here():
+        return next(i for i, pane in enumerate(panes) if pane.isAncestorOf(window.focusWidget()))
+
+    window.top.findChild(QWidget).setFocus()
+    visited = []
+    for _ in panes:
+        window._next_pane(1)
+        visited.append(here())
+    assert sorted(visited) == [0, 1, 2, 3]
+
+
+def test_the_size_of_the_interface_follows_the_keys(qtbot, window):
+    qtbot.keyClick(window, Qt.Key.Key_Plus, Qt.KeyboardModifier.ControlModifier)
+    assert look.scale == pytest.approx(1.1)
+    qtbot.keyClick(window, Qt.Key.Key_0, Qt.KeyboardModifier.ControlModifier)
+    assert look.scale == 1.0
