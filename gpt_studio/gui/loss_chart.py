@@ -25,7 +25,7 @@ from gpt_studio.gui.theme import MARKS, color, look, series, style_font
 from gpt_studio.gui.widgets import Menu
 
 Extras = Callable[[int], list[tuple[str, str]]]
-SMOOTHINGS = {"None": 0.0, "Light": 0.25, "Medium": 0.5, "Strong": 0.75}
+SMOOTHINGS = {"None": 0.0, "Light": 0.2, "Medium": 0.4, "Strong": 0.7}
 TREND = 0.005  # a relative change of the loss below this is level
 
 

@@ -18,10 +18,13 @@ from gpt_studio.gui.widgets import Tile
 
 STEADY, ENOUGH = 50, 20  # steps the spread of the speed is measured over, and at least
 STEADY_SPREAD = 0.05
-WINDOWS = ((2000, 1000, f"1{units.SPACE}k"), (150, 100, "100"))  # from which step on, over how many steps
+WINDOWS = (  # of the trend: from which step on, over how many, with how many decimals
+    (2000, 1000, f"1{units.SPACE}k", 3),
+    (150, 100, "100", 2),
+)
 MODEL_FLOPS = "What forward and backward pass need per token, times the tokens per second."
 SHARES = {  # of the width, by what each has to say
-    "Step": 138, "Train loss": 121, "Validation loss": 121, "Tokens/s": 96, "Compute": 114, "Time left": 114,
+    "Step": 139, "Train loss": 120, "Validation loss": 120, "Tokens/s": 96, "Compute": 113, "Time left": 116,
 }  # fmt: skip
 NARROW, TIGHT = 620, 760
 SIZES = {"": 1.0, "k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
@@ -91,15 +94,15 @@ def trend(history: History) -> str:
 
     "" while there are fewer: a slope must not be stretched over steps that were never made.
     """
-    for least, window, text in WINDOWS:
+    for least, window, text, decimals in WINDOWS:
         if len(history) >= least:
             slope = linear_regression(history.steps[-window:], history.columns["loss"][-window:]).slope
-            return f"{_signed(slope * window)} / {text} steps"
+            return f"{_signed(slope * window, decimals)} / {text} steps"
     return ""
 
 
-def _signed(change: float) -> str:
-    text = units.number(change, 3)
+def _signed(change: float, decimals: int) -> str:
+    text = units.number(change, decimals)
     if not text.strip(f"{units.MINUS}0."):
         return "level"
     return text if change < 0 else f"+{text}"

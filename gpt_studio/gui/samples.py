@@ -30,6 +30,9 @@ class SamplesCard(Card):
 
     def __init__(self) -> None:
         self._link = LinkButton("All")
+        policy = self._link.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self._link.setSizePolicy(policy)
         super().__init__("Samples while learning", actions=(self._link,))
         self._samples: list[Sample] = []
         self._pages = QStackedWidget()

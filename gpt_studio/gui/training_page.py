@@ -32,7 +32,7 @@ from gpt_studio.gui.widgets import Card, Label
 
 READ_OUT = 250  # milliseconds between two updates of the figures
 PLANNED = 240  # points of a planned curve
-SHORT = 640  # below this the samples fall below the fold
+SHORT = 712  # below this the samples fall below the fold
 SMALL, SMALL_SHORT, SAMPLES, LEAST = 126, 112, 186, 264  # heights; the least is the loss card's
 
 
