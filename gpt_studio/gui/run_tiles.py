@@ -24,7 +24,7 @@ WINDOWS = (  # of the trend: from which step on, over how many, with how many de
 )
 MODEL_FLOPS = "What forward and backward pass need per token, times the tokens per second."
 SHARES = {  # of the width, by what each has to say
-    "Step": 139, "Train loss": 120, "Validation loss": 120, "Tokens/s": 96, "Compute": 113, "Time left": 116,
+    "Step": 138, "Train loss": 120, "Validation loss": 122, "Tokens/s": 97, "Compute": 114, "Time left": 113,
 }  # fmt: skip
 NARROW, TIGHT = 620, 760
 SIZES = {"": 1.0, "k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}

@@ -666,3 +666,14 @@ def test_thousands_of_steps_at_once(page):
     assert len(page.history) == 50_000
     drawn, _ = page.loss._raw_curve.getData()
     assert len(drawn) < 2 * page.width()
+
+
+@pytest.mark.parametrize("size", [(776, 812), (702, 648), (541, 590)])
+def test_usual_texts_fit_their_tiles(page, size, qapp):
+    learn(page, 12_400, loss=lambda step: 4 - step * 2e-5)
+    page.add_validation(Evaluated(12_000, 3.384))
+    page.resize(*size)
+    page._show_figures()
+    qapp.processEvents()
+    for tile in (page.tiles.step, page.tiles.loss, page.tiles.validation, page.tiles.left):
+        assert tile._caption._shown() == tile.caption()
