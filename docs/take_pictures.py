@@ -29,8 +29,9 @@ FOLDER = Path(__file__).parent / "pictures"
 class Photographer:
     """Works the window like a person and takes its picture."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, folder: Path) -> None:
         self.window = window
+        self.folder = folder  # for a checkpoint, gone afterwards
         self.store = window.store
 
     def wait(self, condition: Callable[[], bool], seconds: float = 600) -> None:
@@ -67,6 +68,7 @@ def training(photo: Photographer) -> None:
     window, store = photo.window, photo.store
     window.files.train()
     photo.train_to(600)
+    store.save(str(photo.folder / "python-tiny.safetensors"))
     store.edit("sample", {"max_tokens": 160})
     photo.say("The value of an attribute ")
     photo.wait(lambda: not store.state.generating)
@@ -86,11 +88,11 @@ def training(photo: Photographer) -> None:
 
 
 def failure(photo: Photographer) -> None:
-    """A learning rate that no model survives, and the banner that follows."""
+    """A plan that no model survives, and the banner that follows."""
     window, store = photo.window, photo.store
     store.stop_training()
     photo.wait(lambda: not store.state.running)
-    store.edit("train", {"learning_rate": 1.0, "gradient_clip": 0.0, "warmup": 0, "steps": 20_000})
+    store.edit("train", {"learning_rate": 1.0, "weight_decay": 5.0, "schedule": "constant"})
     window.files.train()
     photo.wait(lambda: not window.banner.isHidden())
     photo.take("error-dark")
@@ -118,7 +120,7 @@ def main() -> int:
         window = Window(QSettings(f"{folder}/settings.ini", QSettings.Format.IniFormat), worker)
         window.painted.connect(window.start)
         window.show()
-        photo = Photographer(window)
+        photo = Photographer(window, Path(folder))
         for scene in (first_launch, training, failure, data):
             scene(photo)
         worker.close()

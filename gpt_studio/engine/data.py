@@ -16,13 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from gpt_studio.core.chat import END_OF_TEXT
 from gpt_studio.core.config import DataConfig
 from gpt_studio.core.corpora import label
 from gpt_studio.core.errors import Remedy, StudioError
 from gpt_studio.core.events import Corpus, DataReport, PreviewToken
 from gpt_studio.core.units import number
 from gpt_studio.engine.corpora import Document, Meter, Work, read
-from gpt_studio.engine.tokenizers import END_OF_TEXT, Ids, Tokenizer, tokenizer
+from gpt_studio.engine.tokenizers import Ids, Tokenizer, tokenizer
 
 PIECE = 2**15  # characters a tokenizer's thread is given at a time
 PIECES = 4 * (os.cpu_count() or 1)  # handed over together: some 20 ms of work

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from gpt_studio.core.chat import END_OF_TEXT
 from gpt_studio.core.config import SampleConfig
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import Event, Generate, Generated, Token
 from gpt_studio.engine.model import GPT, KVCache
 from gpt_studio.engine.sampling import draw, probabilities
-from gpt_studio.engine.tokenizers import END_OF_TEXT, Tokenizer
+from gpt_studio.engine.tokenizers import Tokenizer
 
 ALTERNATIVES = 5
 

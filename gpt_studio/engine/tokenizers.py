@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import tiktoken
 
+from gpt_studio.core.chat import END_OF_TEXT
 from gpt_studio.core.config import TOKENIZERS
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.paths import resources
 
-END_OF_TEXT = "<|endoftext|>"  # how the id that separates documents is shown to people
 Ids = npt.NDArray[Any]  # a tokenizer's dtype
 
 

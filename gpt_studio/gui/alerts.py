@@ -76,7 +76,8 @@ class Banner(QWidget):
                 return
             self._seen.add(failure.detail)
         ours = bool(failure.detail)
-        self._title.setText(f"{OUR_FAULT} — {failure.what}" if ours else failure.what)
+        what = failure.what.removesuffix(".")  # a title has no full stop
+        self._title.setText(f"{OUR_FAULT} — {what}" if ours else what)
         kept = failure.kept or ("Your model and settings." if ours else "")
         tries = failure.tries or (
             "Save a checkpoint and start again; the log file has the details." if ours else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import traceback
@@ -81,4 +82,9 @@ def main(checkpoint: str = "") -> int:
     catcher.install()
     window.painted.connect(lambda: window.start(checkpoint))
     window.show()
-    return app.exec()
+    log.info("GPT Studio %s: the window is open", __version__)
+    code = app.exec()
+    if not window.worker.isFinished():  # in the middle of a long step; nothing of it is wanted any more
+        logging.shutdown()
+        os._exit(code)
+    return code

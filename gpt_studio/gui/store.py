@@ -49,6 +49,15 @@ from gpt_studio.core.presets import Preset, first_config
 from gpt_studio.core.settings import Value
 from gpt_studio.gui.state import State
 
+NO_MODEL: dict[str, Any] = {
+    "model": None,
+    "step": 0,
+    "seconds_per_step": 0.0,
+    "peak": 0,
+    "path": "",
+    "saved_step": -1,
+    "stopped_by": "",
+}
 UNDO_LEVELS = 200
 ONE_EDIT = 1.0  # seconds within which edits of the same field are one step of undo
 
@@ -221,7 +230,7 @@ class Store(QObject):
                 known = state.report if state.report and state.report.data == config.data else None
                 return {"config": config, "path": path, "saved_step": step, "step": step, "report": known}
             case Forgotten():
-                return {"model": None, "step": 0, "path": "", "saved_step": -1, "stopped_by": "", "peak": 0}
+                return NO_MODEL
         return {}
 
     def _ended(self, state: State, kind: str, how: str) -> dict[str, Any]:

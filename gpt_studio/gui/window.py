@@ -19,6 +19,7 @@ from gpt_studio import __version__
 from gpt_studio.core import units
 from gpt_studio.core.errors import Remedy
 from gpt_studio.core.events import Failed, Saved
+from gpt_studio.core.runner import failure
 from gpt_studio.gui.alerts import Banner
 from gpt_studio.gui.buttons import ToolButton
 from gpt_studio.gui.chat_panel import ChatPanel
@@ -58,6 +59,7 @@ class Window(QMainWindow):
         self.store = Store(worker.submit, self)
         self.files = Files(self.store, settings, self)
         self._was_painted = False
+        self._was_awake = False
         self._hidden_by_hand: dict[str, bool] = {}
         self._closing = False
         self._build()
@@ -193,6 +195,7 @@ class Window(QMainWindow):
         self.data_page.tokenizer_chosen.connect(lambda name: store.edit("data", {"tokenizer": name}))
         self.data_page.files_wanted.connect(lambda: self._add_corpora(files.ask_texts()))
         self.data_page.folder_wanted.connect(lambda: self._add_corpora(files.ask_folder()))
+        self.data_page.lengths.failed.connect(lambda error: store.failed.emit(failure("export", error)))
 
         page = self.training_page
         page.train_wanted.connect(self._press_primary)
@@ -213,6 +216,7 @@ class Window(QMainWindow):
         self.chat.sample_edited.connect(lambda changes: store.edit("sample", changes))
         self.chat.hide_wanted.connect(lambda: self.toggle_side("right"))
         store.spoke.connect(self.chat.speak)
+        store.forgotten.connect(self.chat.new_conversation)
 
         store.failed.connect(self._show_failure)
         store.saved.connect(self._show_saved)
@@ -255,8 +259,13 @@ class Window(QMainWindow):
             self.store.edit("data", {"corpora": (*chosen, *new)})
 
     def _focus_problem(self, name: str) -> None:
-        self._set_side("left", shown=True)
-        self.settings_panel.focus_problem(name)
+        section, _, field = name.partition(".")
+        if section == "sample":
+            self._set_side("right", shown=True)
+            self.chat.focus_problem(field)
+        else:
+            self._set_side("left", shown=True)
+            self.settings_panel.focus_problem(name)
         self.status.note(self.store.state.problems[name].text, "alert-triangle", "warn")
 
     def _focus_composer(self) -> None:
@@ -272,6 +281,9 @@ class Window(QMainWindow):
     # ------------------------------------------------------------ facts
 
     def _show_state(self, state: State) -> None:
+        if state.awake and not self._was_awake:
+            self._was_awake = True
+            log.info("The engine is awake on %s", state.device_name)
         self.setWindowTitle(f"{state.name}{' •' if state.unsaved else ''} — GPT Studio")
         self._show_tonal()
 
@@ -432,7 +444,8 @@ class Window(QMainWindow):
             self.files.guard(self._close_now)
             return
         self._remember()
-        self.worker.close()
+        self.hide()
+        self.worker.close(seconds=3)
         event.accept()
 
     def _close_now(self) -> None:
