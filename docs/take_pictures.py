@@ -67,12 +67,12 @@ def first_launch(photo: Photographer) -> None:
 def training(photo: Photographer) -> None:
     window, store = photo.window, photo.store
     window.files.train()
-    photo.train_to(600)
+    photo.train_to(1000)
     store.save(str(photo.folder / "python-tiny.safetensors"))
     store.edit("sample", {"max_tokens": 160})
     photo.say("The value of an attribute ")
     photo.wait(lambda: not store.state.generating)
-    photo.train_to(700)
+    photo.train_to(1100)
     store.edit("sample", {"max_tokens": 10_000})
     photo.say("If the function ")
     photo.wait(lambda: store.state.generating)

@@ -14,6 +14,9 @@ from gpt_studio.gui.store import Store
 CHECKPOINTS = "Checkpoints (*.safetensors)"
 TEXTS = "Text (*.txt *.md *.rst *.py *.js *.ts *.c *.h *.cpp *.java *.rs *.go *.html *.tex);;All files (*)"
 RECENT = 8
+BEING_TRAINED = Failed(
+    "file", "The model is being trained.", "Training goes on.", "Stop the training first, then try again."
+)
 
 
 class Files(QObject):
@@ -40,6 +43,8 @@ class Files(QObject):
     def save(self) -> None:
         """Ask where, and save there."""
         state = self._store.state
+        if state.model is None:
+            return
         suggestion = state.path or str(Path(self._folder()) / f"step-{state.step:06d}.safetensors")
         path, _ = QFileDialog.getSaveFileName(self._window, "Save checkpoint", suggestion, CHECKPOINTS)
         if path:
@@ -49,7 +54,7 @@ class Files(QObject):
 
     def open(self) -> None:
         """Ask which checkpoint, and open it."""
-        self.guard(self._ask_and_open)
+        self._replace(self._ask_and_open)
 
     def _ask_and_open(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self._window, "Open checkpoint", self._folder(), CHECKPOINTS)
@@ -58,10 +63,18 @@ class Files(QObject):
 
     def open_path(self, path: str) -> None:
         """Open a checkpoint whose place is known."""
-        self.guard(lambda: self._store.open(path))
+        self._replace(lambda: self._store.open(path))
 
     def new(self) -> None:
-        self.guard(self._store.new)
+        """Begin again without a model."""
+        self._replace(self._store.new)
+
+    def _replace(self, then: Callable[[], None]) -> None:
+        """Do what takes the model's place; not while it is being trained."""
+        if self._store.state.training:
+            self._store.failed.emit(BEING_TRAINED)
+        else:
+            self.guard(then)
 
     def train(self) -> None:
         """Press the run button; a new model in place of an unsaved one is asked about first."""

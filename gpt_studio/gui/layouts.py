@@ -1,7 +1,7 @@
 """Layouts whose margins and gaps are in pixels of the design and follow the interface size."""
 
 from PySide6.QtCore import QPoint, QRect, QSize
-from PySide6.QtWidgets import QHBoxLayout, QLayout, QLayoutItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QLayout, QLayoutItem, QWidget
 
 from gpt_studio.gui.theme import follow, look
 
@@ -14,44 +14,38 @@ def _space(layout: QLayout, margins: Margins, spacing: int) -> None:
     layout.setSpacing(round(spacing * look.scale))
 
 
-class Row(QHBoxLayout):
+class _Spaced(QBoxLayout):
+    """A line of widgets with margins and a gap that follow the interface size."""
+
+    DIRECTION: QBoxLayout.Direction
+
+    def __init__(
+        self, margins: Margins = NO_MARGINS, spacing: int = 8, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(self.DIRECTION)
+        self._margins, self._gap = margins, spacing
+        if parent:
+            parent.setLayout(self)
+        follow(self.restyle)
+
+    def restyle(self) -> None:
+        _space(self, self._margins, self._gap)
+
+    def set_space(self, margins: Margins, spacing: int) -> None:
+        self._margins, self._gap = margins, spacing
+        self.restyle()
+
+
+class Row(_Spaced):
     """Side by side."""
 
-    def __init__(
-        self, margins: Margins = NO_MARGINS, spacing: int = 8, parent: QWidget | None = None
-    ) -> None:
-        super().__init__()
-        self._margins, self._gap = margins, spacing
-        if parent:
-            parent.setLayout(self)
-        follow(self.restyle)
-
-    def restyle(self) -> None:
-        _space(self, self._margins, self._gap)
-
-    def set_space(self, margins: Margins, spacing: int) -> None:
-        self._margins, self._gap = margins, spacing
-        self.restyle()
+    DIRECTION = QBoxLayout.Direction.LeftToRight
 
 
-class Column(QVBoxLayout):
+class Column(_Spaced):
     """One below the other."""
 
-    def __init__(
-        self, margins: Margins = NO_MARGINS, spacing: int = 8, parent: QWidget | None = None
-    ) -> None:
-        super().__init__()
-        self._margins, self._gap = margins, spacing
-        if parent:
-            parent.setLayout(self)
-        follow(self.restyle)
-
-    def restyle(self) -> None:
-        _space(self, self._margins, self._gap)
-
-    def set_space(self, margins: Margins, spacing: int) -> None:
-        self._margins, self._gap = margins, spacing
-        self.restyle()
+    DIRECTION = QBoxLayout.Direction.TopToBottom
 
 
 class FlowLayout(QLayout):

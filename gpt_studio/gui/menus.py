@@ -4,14 +4,66 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QWidget
 
+from gpt_studio.gui.theme import look
 from gpt_studio.gui.widgets import Menu
+
+if TYPE_CHECKING:
+    from gpt_studio.gui.window import Window
 
 # Label, keys and what it does; a menu inside the menu; None is a separator.
 Entry = tuple[str, str, Callable[[], object]] | QMenu | None
+
+
+def main_menu(window: Window) -> Menu:
+    """Every action of the window, with its keys."""
+    store, files = window.store, window.files
+    whole = Menu(window)
+    parts: dict[str, list[Entry]] = {
+        "File": [
+            ("New run", "Ctrl+N", files.new),
+            ("Open checkpoint…", "Ctrl+O", files.open),
+            window.recent,
+            ("Save checkpoint…", "Ctrl+S", files.save),
+            None,
+            ("Quit", "Ctrl+Q", window.close),
+        ],
+        "Edit": [
+            ("Undo a setting", "Ctrl+Z", store.undo),
+            ("Redo a setting", "Ctrl+Shift+Z", store.redo),
+        ],
+        "Run": [
+            ("Train, pause or resume", "F5", window.press_primary),
+            ("Stop training", "Shift+F5", store.stop_training),
+        ],
+        "Chat": [
+            ("Write a prompt", "Ctrl+L", window.focus_composer),
+            ("Regenerate", "Ctrl+R", lambda: window.chat.regenerate()),
+            ("New conversation", "Ctrl+Shift+N", lambda: window.chat.new_conversation()),
+        ],
+        "View": [
+            ("Data", "Ctrl+1", lambda: window.show_page("data")),
+            ("Training", "Ctrl+2", lambda: window.show_page("training")),
+            None,
+            ("Settings panel", "Ctrl+B", lambda: window.columns.toggle("left")),
+            ("Chat panel", "Ctrl+J", lambda: window.columns.toggle("right")),
+            ("Next pane", "F6", lambda: window.next_pane(1)),
+            ("Previous pane", "Shift+F6", lambda: window.next_pane(-1)),
+            None,
+            ("Switch theme", "Ctrl+Shift+L", window.switch_theme),
+            ("Larger", "Ctrl++, Ctrl+=", lambda: window.set_scale(look.scale + 0.1)),
+            ("Smaller", "Ctrl+-", lambda: window.set_scale(look.scale - 0.1)),
+            ("Normal size", "Ctrl+0", lambda: window.set_scale(1.0)),
+        ],
+        "Help": [("About GPT Studio", "", window.show_about)],
+    }
+    for title, entries in parts.items():
+        whole.addMenu(menu(title, entries, window))
+    return whole
 
 
 def menu(title: str, entries: list[Entry], owner: QWidget) -> QMenu:

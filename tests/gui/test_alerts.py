@@ -27,7 +27,7 @@ def button(banner, text):
 def test_it_says_all_three_things(banner):
     banner.show_failure(Failed("train", "No room.", "The checkpoint.", "A smaller batch."))
     assert not banner.isHidden()
-    assert banner.text() == "No room.\nThe checkpoint.\nA smaller batch."
+    assert banner.text() == "No room\nThe checkpoint.\nA smaller batch."
 
 
 def test_a_remedy_is_one_click(banner, qtbot):
@@ -43,7 +43,7 @@ def test_a_remedy_is_one_click(banner, qtbot):
 def test_a_later_failure_leaves_nothing_of_the_earlier_one(banner):
     banner.show_failure(Failed("train", "No room.", "Kept.", "Try.", remedies=(HALVE,)))
     banner.show_failure(Failed("file", "Not a checkpoint."))
-    assert banner.text() == "Not a checkpoint."
+    assert banner.text() == "Not a checkpoint"
     assert not banner.has_primary
 
 

@@ -29,11 +29,11 @@ def test_ready(idle, learned):
 
 
 def test_training_says_how_far_and_how_long(idle):
-    state = with_model(idle, 250, running=frozenset({"train"}), seconds_per_step=0.2)
-    assert said(state) == ("Training", "25 %   250 of 1 000 steps · 2 min left")
+    state = with_model(idle, 500, running=frozenset({"train"}), seconds_per_step=0.1)
+    assert said(state) == ("Training", "25 %   500 of 2 000 steps · 2 min left")
     assert status_of(state).share == pytest.approx(0.25)
     paused = replace(state, paused=frozenset({"train"}))
-    assert said(paused) == ("Paused", "25 %   250 of 1 000 steps")
+    assert said(paused) == ("Paused", "25 %   500 of 2 000 steps")
 
 
 def test_preparing_and_reading(idle):

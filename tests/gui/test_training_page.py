@@ -120,7 +120,7 @@ def test_the_hero_says_what_is_set(page, idle):
     assert texts(page) == [
         ("Python reference", UNKNOWN),
         (f"Tiny, 0.8{SPACE}M", "4 layers, 4 heads"),
-        (f"1{SPACE}000 steps", f"2{SPACE}048 tokens each on 2 CPU cores"),
+        (f"2{SPACE}000 steps", f"2{SPACE}048 tokens each on 2 CPU cores"),
     ]
     assert page.hero.sentence() == (
         f"Everything is set: Python reference, a model of 0.8{SPACE}M parameters, this computer. "

@@ -24,7 +24,8 @@ from gpt_studio.core.events import (
 )
 from gpt_studio.core.metrics import METRICS, History
 from gpt_studio.gui import window as window_module
-from gpt_studio.gui.buttons import Button
+from gpt_studio.gui.buttons import Button, ToolButton
+from gpt_studio.gui.columns import Rail
 from gpt_studio.gui.theme import DARK, LIGHT, look
 from gpt_studio.gui.window import PAGES, Window
 from gpt_studio.gui.worker import Worker
@@ -114,6 +115,14 @@ def learn(qtbot, window):
     assert window.store.state.unsaved
 
 
+def rail(window, side):
+    return next(r for r in window.findChildren(Rail) if ("settings" in name(r)) == (side == "left"))
+
+
+def name(rail):
+    return rail.findChild(ToolButton).accessibleName()
+
+
 # ---------------------------------------------------------------- size
 
 
@@ -141,19 +150,19 @@ def test_chat_then_settings_fold_as_the_window_narrows(open_window):
     assert window.chat.isVisible()
     window.resize(1070, 800)
     assert not window.chat.isVisible()
-    assert window.rail_right.isVisible()
+    assert rail(window, "right").isVisible()
     assert window.settings_panel.isVisible()
     window.resize(1440, 900)
     assert window.chat.isVisible()
-    assert not window.rail_right.isVisible()
+    assert not rail(window, "right").isVisible()
 
 
 def test_a_panel_hidden_by_hand_stays_hidden(window):
-    window.toggle_side("left")
+    window.columns.toggle("left")
     assert not window.settings_panel.isVisible()
     window.resize(1500, 900)
     assert not window.settings_panel.isVisible()
-    window.toggle_side("left")
+    window.columns.toggle("left")
     assert window.settings_panel.isVisible()
 
 
@@ -171,7 +180,7 @@ def test_theme_page_size_and_hidden_panels_are_remembered(open_window, settings)
     first = open_window(1300, 650)
     first.switch_theme()
     first.show_page("data")
-    first.toggle_side("right")
+    first.columns.toggle("right")
     first.close()
     look.apply(DARK)
     second = Window(settings, Worker(make_session=PretendSession))
@@ -272,7 +281,7 @@ def test_a_wrong_file_is_explained_and_changes_nothing(qtbot, window):
     before = window.store.state
     window.store.open("bad.safetensors")
     qtbot.waitUntil(lambda: window.banner.isVisible())
-    assert window.banner.text() == "This file is not a GPT Studio checkpoint.\nNothing was changed."
+    assert window.banner.text() == "This file is not a GPT Studio checkpoint\nNothing was changed."
     assert window.store.state == before
     qtbot.keyClick(window, Qt.Key.Key_Escape)
     assert not window.banner.isVisible()
@@ -333,7 +342,7 @@ def test_f6_walks_through_the_panes(qtbot, window):
     window.top.findChild(QWidget).setFocus()
     visited = []
     for _ in panes:
-        window._next_pane(1)
+        window.next_pane(1)
         visited.append(here())
     assert sorted(visited) == [0, 1, 2, 3]
 
@@ -343,3 +352,13 @@ def test_the_size_of_the_interface_follows_the_keys(qtbot, window):
     assert look.scale == pytest.approx(1.1)
     qtbot.keyClick(window, Qt.Key.Key_0, Qt.KeyboardModifier.ControlModifier)
     assert look.scale == 1.0
+
+
+@pytest.mark.parametrize("wish", ["new", "open"])
+def test_nothing_replaces_a_model_in_training(qtbot, window, session, wish):
+    window.files.train()
+    qtbot.waitUntil(lambda: window.store.state.step == 1)
+    getattr(window.files, wish)()
+    assert "being trained" in window.banner.text()
+    assert window.store.state.training
+    assert not asked(session, New)
