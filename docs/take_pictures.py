@@ -14,7 +14,7 @@ from pathlib import Path
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
-from PySide6.QtCore import QEventLoop, QPoint, QSettings, QTimer
+from PySide6.QtCore import QEventLoop, QSettings, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -106,9 +106,9 @@ def data(photo: Photographer) -> None:
     store.edit("model", {"embed_size": 100})
     window.show_page("data")
     photo.wait(lambda: store.state.report is not None)
-    preview = window.data_page.preview_text
-    place = preview.span_rect(140).center()
-    QTest.mouseMove(preview, QPoint(int(place.x()), int(place.y())))
+    photo.rest(0.5)
+    tokens = window.data_page.preview.tokens
+    QTest.mouseMove(tokens, tokens.span_rect(120).center().toPoint())
     photo.take("data-dark")
 
 
@@ -121,9 +121,11 @@ def main() -> int:
         window.painted.connect(window.start)
         window.show()
         photo = Photographer(window, Path(folder))
-        for scene in (first_launch, training, failure, data):
-            scene(photo)
-        worker.close()
+        try:
+            for scene in (first_launch, training, failure, data):
+                scene(photo)
+        finally:
+            worker.close()
         app.processEvents()
     return 0
 

@@ -233,7 +233,7 @@ def _not_finite(plan: TrainConfig, step: int, value: float) -> StudioError:
     slower = plan.learning_rate / 2
     return StudioError(
         f"Training stopped at step {units.number(step)} — {what} became infinite",
-        kept=f"The weights of step {units.number(step - 1)} are unharmed.",
+        kept=f"The weights as they were after step {units.number(step - 1)}, and the charts.",
         tries="Halve the learning rate, or make the warm-up longer.",
         remedies=(
             Remedy(f"Resume with rate {units.rate(slower)}", "train", {"learning_rate": slower}, train=True),

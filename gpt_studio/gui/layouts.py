@@ -35,6 +35,13 @@ class _Spaced(QBoxLayout):
         self._margins, self._gap = margins, spacing
         self.restyle()
 
+    def set_right(self, right: int) -> None:
+        """Change the right margin alone."""
+        self.set_space((*self._margins[:2], right, self._margins[3]), self._gap)
+
+    def right(self) -> int:
+        return self._margins[2]
+
 
 class Row(_Spaced):
     """Side by side."""

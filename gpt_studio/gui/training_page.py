@@ -66,7 +66,7 @@ class TrainingPage(QWidget):
         self.waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.waiting.hide()
         self.rate = SmallChart("Learning rate", "LR", show=units.rate, axis=units.rate)
-        self.norm = SmallChart("Gradient norm", "Grad. norm", show=lambda value: f"{value:.2f}")
+        self.norm = SmallChart("Gradient norm", "Grad. norm", show=_norm_text)
         self.speed = SmallChart("Throughput", unit="/s")
         self.samples = SamplesCard()
         self._read_out = QTimer(self, interval=READ_OUT, singleShot=True)
@@ -317,3 +317,7 @@ def _waiting_for(state: State) -> str:
 def _peak(plan: TrainConfig) -> int:
     """The step at which the learning rate is highest, a corner of its curve."""
     return min(max(plan.warmup, 1), plan.steps)
+
+
+def _norm_text(value: float) -> str:
+    return f"{value:.2f}" if value < 1000 else units.short(value)

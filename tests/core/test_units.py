@@ -80,7 +80,8 @@ def test_duration(seconds, text):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(2.4e-4, "2.4e−4"), (6e-4, "6e−4"), (0, "0"), (1.0, "1e0"), (9.99e-4, "1e−3")]
+    ("value", "text"),
+    [(2.4e-4, "2.4e−4"), (6e-4, "6e−4"), (0, "0"), (1.0, "1"), (0.05, "0.05"), (9.99e-4, "1e−3")],
 )
 def test_rate(value, text):
     assert units.rate(value) == text
