@@ -2,7 +2,8 @@
 
     python docs/take_pictures.py
 
-It takes a few minutes on two cores. All that is shown was computed while the pictures were taken.
+It takes a few minutes on two cores. Names of scenes take only those (a failure needs the training before).
+All that is shown was computed while the pictures were taken.
 """
 
 import os
@@ -15,7 +16,6 @@ from pathlib import Path
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 
 from PySide6.QtCore import QEventLoop, QSettings, QTimer
-from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from gpt_studio.core.presets import presets
@@ -77,13 +77,18 @@ def training(photo: Photographer) -> None:
     photo.say("If the function ")
     photo.wait(lambda: store.state.generating)
     photo.rest(2.5)
+    loss = window.training_page.loss
+    loss.show_cursor(820)
     photo.take("training-dark")
     look.apply(LIGHT)
     photo.take("training-light")
     look.apply(DARK)
     window.resize(1100, 700)
+    photo.rest(0.5)
+    loss.show_cursor(820)
     photo.take("training-dark-1100x700")
     window.resize(1440, 900)
+    loss.hide_cursor()
     store.stop_generating()
 
 
@@ -108,8 +113,11 @@ def data(photo: Photographer) -> None:
     photo.wait(lambda: store.state.report is not None)
     photo.rest(0.5)
     tokens = window.data_page.preview.tokens
-    QTest.mouseMove(tokens, tokens.span_rect(120).center().toPoint())
+    tokens.hovered.emit(120)  # as when a mouse points at it
     photo.take("data-dark")
+
+
+SCENES = {"first-launch": first_launch, "training": training, "failure": failure, "data": data}
 
 
 def main() -> int:
@@ -122,8 +130,9 @@ def main() -> int:
         window.show()
         photo = Photographer(window, Path(folder))
         try:
-            for scene in (first_launch, training, failure, data):
-                scene(photo)
+            for name, scene in SCENES.items():
+                if name in (sys.argv[1:] or SCENES):
+                    scene(photo)
         finally:
             worker.close()
         app.processEvents()
