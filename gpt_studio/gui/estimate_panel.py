@@ -292,7 +292,8 @@ class Legend(QWidget):
         most = max(part.size for part in parts)
         for item, part in zip(self.items, parts, strict=True):
             item.show_amount(amount(part.size, most))
-            item.setToolTip(f"{units.number(part.size)} bytes. {MEANING[part.name]}")
+            moment = "" if part.size else " There are none yet at the moment when a step takes most."
+            item.setToolTip(f"{units.number(part.size)} bytes. {MEANING[part.name]}{moment}")
 
 
 def amount(size: int, like: int) -> str:
