@@ -323,12 +323,14 @@ class Saved(Event):
 
 @dataclass(frozen=True)
 class Opened(Event):
-    """A checkpoint was opened; its curves so far come with it. `Built` follows."""
+    """A checkpoint was opened: its model takes the place of the one there was, its curves come with it."""
 
     path: str
     config: RunConfig
     step: int
     history: History
+    parameters: int
+    device: str
 
 
 @dataclass(frozen=True)
