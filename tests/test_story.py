@@ -98,7 +98,7 @@ def test_the_main_job(qtbot, window, tmp_path, monkeypatch):
 
     # Save.
     file = tmp_path / "fox.safetensors"
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(file), ""))
+    monkeypatch.setattr("gpt_studio.gui.files.ask_where_to_save", lambda *_: str(file))
     press(qtbot, window.top, "Save…")
     qtbot.waitUntil(lambda: store.state.saved_step == store.state.step, timeout=PATIENCE)
     session = window.worker._runner._session

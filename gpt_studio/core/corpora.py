@@ -31,6 +31,11 @@ _VALUES = ".json .jsonl .csv .tsv .toml .yaml .yml .ini .cfg"
 TEXT_SUFFIXES = frozenset(f"{_PROSE} {_CODE} {_VALUES}".split())
 
 
+def is_built_in(name: str) -> bool:
+    """Whether a corpus is one every installation has; anything else is a path."""
+    return any(corpus.name == name for corpus in BUILT_IN)
+
+
 def label(name: str) -> str:
     """What people call a corpus: a built-in's label, or the file's or folder's own name."""
     for corpus in BUILT_IN:

@@ -45,6 +45,9 @@ class ErrorCatcher(QObject):
     def _catch(
         self, kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            QApplication.quit()
+            return
         detail = "".join(traceback.format_exception(kind, error, trace))
         self.caught.emit(Failed("window", f"{kind.__name__}: {error}", detail=detail))
 
@@ -52,7 +55,14 @@ class ErrorCatcher(QObject):
 def start_log() -> None:
     """Write a log file that never grows beyond a few megabytes. A full or locked disk only costs the log."""
     try:
-        file = RotatingFileHandler(paths.logs() / "gpt-studio.log", maxBytes=2**20, backupCount=2, delay=True)
+        file = RotatingFileHandler(
+            paths.logs() / "gpt-studio.log",
+            maxBytes=2**20,
+            backupCount=2,
+            delay=True,
+            encoding="utf-8",
+            errors="backslashreplace",
+        )
     except OSError:
         return
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -75,16 +85,17 @@ def main(checkpoint: str = "") -> int:
     app.setApplicationVersion(__version__)
     app.setDesktopFileName("gpt-studio")
     start_log()
+    catcher = ErrorCatcher(app)
+    catcher.caught.connect(lambda failure: log.error("%s\n%s", failure.what, failure.detail))
+    catcher.install()
     window = Window(QSettings("gpt-studio", "gpt-studio"), Worker())
     app.setWindowIcon(QIcon(mark_pixmap(64)))
-    catcher = ErrorCatcher(window)
     catcher.caught.connect(window.store.failed)
-    catcher.install()
     window.painted.connect(lambda: window.start(checkpoint))
     window.show()
     log.info("GPT Studio %s: the window is open", __version__)
     code = app.exec()
-    if not window.worker.isFinished():  # in the middle of a long step; nothing of it is wanted any more
+    if not window.worker.isFinished():  # in the middle of a long step; files are all written
         logging.shutdown()
         os._exit(code)
     return code

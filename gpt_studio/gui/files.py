@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 from gpt_studio.core.events import Failed, Saved
 from gpt_studio.gui.store import Store
 
-CHECKPOINTS = "Checkpoints (*.safetensors)"
+SUFFIX = ".safetensors"
+CHECKPOINTS = f"Checkpoints (*{SUFFIX})"
 TEXTS = "Text (*.txt *.md *.rst *.py *.js *.ts *.c *.h *.cpp *.java *.rs *.go *.html *.tex);;All files (*)"
 RECENT = 8
 BEING_TRAINED = Failed(
@@ -33,24 +35,23 @@ class Files(QObject):
         self._store = store
         self._settings = settings
         self._window = parent
-        self._then: Callable[[], None] | None = None
+        self._then: tuple[str, Callable[[], None]] | None = None  # what follows the saving of a path
         store.saved.connect(self._saved)
         store.opened.connect(lambda opened: self._remember(opened.path))
         store.failed.connect(self._failed)
 
     # ------------------------------------------------------------ checkpoints
 
-    def save(self) -> None:
-        """Ask where, and save there."""
+    def save(self, then: Callable[[], None] | None = None) -> None:
+        """Ask where, save there, and once that is done go on with `then`."""
         state = self._store.state
         if state.model is None:
             return
-        suggestion = state.path or str(Path(self._folder()) / f"step-{state.step:06d}.safetensors")
-        path, _ = QFileDialog.getSaveFileName(self._window, "Save checkpoint", suggestion, CHECKPOINTS)
+        suggestion = state.path or str(Path(self._folder()) / f"step-{state.step:06d}{SUFFIX}")
+        path = ask_where_to_save(self._window, suggestion)
         if path:
-            self._store.save(path if Path(path).suffix else f"{path}.safetensors")
-        else:
-            self._then = None
+            self._then = (path, then) if then else None
+            self._store.save(path)
 
     def open(self) -> None:
         """Ask which checkpoint, and open it."""
@@ -107,8 +108,7 @@ class Files(QObject):
         if answer == QMessageBox.StandardButton.Discard:
             then()
         elif answer == QMessageBox.StandardButton.Save:
-            self._then = then
-            self.save()
+            self.save(then)
 
     def _ask_about_unsaved(self) -> QMessageBox.StandardButton:
         buttons = QMessageBox.StandardButton
@@ -122,8 +122,9 @@ class Files(QObject):
 
     def _saved(self, saved: Saved) -> None:
         self._remember(saved.path)
-        then, self._then = self._then, None
-        if then:
+        if self._then and self._then[0] == saved.path:
+            _, then = self._then
+            self._then = None
             then()
 
     def _failed(self, failure: Failed) -> None:
@@ -145,6 +146,30 @@ class Files(QObject):
     def _folder(self) -> str:
         folder = str(self._settings.value("folder", ""))
         return folder if Path(folder).is_dir() else str(Path.home())
+
+
+def ask_where_to_save(parent: QWidget, suggestion: str) -> str:
+    """A path for a checkpoint, "" if the person thinks again."""
+    dialog = save_dialog(parent, suggestion)
+    return dialog.selectedFiles()[0] if dialog.exec() else ""
+
+
+def save_dialog(parent: QWidget, suggestion: str) -> QFileDialog:
+    """It adds the ending before it asks whether to replace a file, so that the answer is about that file."""
+    dialog = QFileDialog(parent, "Save checkpoint", suggestion, CHECKPOINTS)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setDefaultSuffix(SUFFIX)
+    dialog.selectFile(suggestion)
+    return dialog
+
+
+def remembered_number(settings: QSettings, key: str, default: float) -> float:
+    """A number the settings hold under a key; the default when they hold something else."""
+    try:
+        value = float(str(settings.value(key, default)))
+    except ValueError:
+        return default
+    return value if math.isfinite(value) else default
 
 
 def remembered_list(settings: QSettings, key: str) -> list[str]:

@@ -33,6 +33,8 @@ class State:
     peak: int = 0  # bytes measured while training, 0 until measured
     path: str = ""  # the checkpoint last saved or opened
     saved_step: int = -1  # the step the file at `path` holds
+    filing: int = 0  # wishes about files and devices that are not done yet
+    begun_at: int = 0  # the step at which training last began or went on
     stopped_by: str = ""  # why training ended, for the status bar: "", "finished", "stopped", "failed"
 
     @property

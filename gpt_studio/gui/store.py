@@ -54,6 +54,7 @@ NO_MODEL: dict[str, Any] = {
     "step": 0,
     "seconds_per_step": 0.0,
     "peak": 0,
+    "begun_at": 0,
     "path": "",
     "saved_step": -1,
     "stopped_by": "",
@@ -170,29 +171,33 @@ class Store(QObject):
         self._submit(Stop("chat"))
 
     def save(self, path: str) -> None:
-        self._submit(Save(path))
+        self._file(Save(path))
 
     def open(self, path: str) -> None:
-        self._submit(Open(path))
+        self._file(Open(path))
 
     def new(self) -> None:
-        self._submit(New())
+        self._file(New())
 
     def use_device(self, name: str) -> None:
-        self._submit(UseDevice(name))
+        self._file(UseDevice(name))
+
+    def _file(self, request: Request) -> None:
+        self._update(filing=self.state.filing + 1)
+        self._submit(request)
 
     # ------------------------------------------------------------ facts
 
     def happened(self, events: list[Event]) -> None:
         """Take in a batch of events: one new state, then everybody is told."""
+        if any(isinstance(event, Opened) for event in events):
+            self._remember("opened", frozenset())  # undo brings back the settings there were
         changes: dict[str, Any] = {}
         for event in events:
             changes |= self._learn(dataclasses.replace(self.state, **changes), event)
         if changes:
             self._update(**changes)
         self._tell(events)
-        if self.state.report is None and any(isinstance(event, Opened) for event in events):
-            self.prepare()
 
     def _learn(self, state: State, event: Event) -> dict[str, Any]:
         """The fields of the state one event changes."""
@@ -203,7 +208,7 @@ class Store(QObject):
                 return {"device_name": device, "seconds_per_step": 0.0, "peak": 0}
             case Started(kind):
                 begun: dict[str, Any] = {"running": state.running | {kind}}
-                return begun | ({"stopped_by": ""} if kind == "train" else {})
+                return begun | ({"stopped_by": "", "begun_at": state.step} if kind == "train" else {})
             case Finished(kind) | Stopped(kind) | Failed(kind):
                 return self._ended(state, kind, type(event).__name__.lower())
             case Paused(kind):
@@ -214,10 +219,8 @@ class Store(QObject):
                 return {"progress": {**state.progress, kind: event}}
             case DataReport() if event.data == state.config.data:
                 return {"report": event}
-            case Built(step=step):
-                begun = {"model": event, "step": step, "seconds_per_step": 0.0, "peak": 0, "progress": {}}
-                fresh = state.training and not step
-                return begun | ({"path": "", "saved_step": -1} if fresh else {})
+            case Built(config):
+                return NO_MODEL | {"config": config, "model": event, "progress": {}}
             case Step(step, values):
                 tokens = state.config.train.effective_batch * state.config.model.max_length
                 speed = values["tokens_per_second"]
@@ -226,12 +229,23 @@ class Store(QObject):
                 return {"peak": peak}
             case Saved(path, _, step):
                 return {"path": path, "saved_step": step}
-            case Opened(path, config, step):
-                known = state.report if state.report and state.report.data == config.data else None
-                return {"config": config, "path": path, "saved_step": step, "step": step, "report": known}
+            case Opened():
+                return NO_MODEL | self._opened(state, event)
             case Forgotten():
                 return NO_MODEL
         return {}
+
+    def _opened(self, state: State, opened: Opened) -> dict[str, Any]:
+        config, step = opened.config, opened.step
+        same_texts = state.report is not None and state.report.data == config.data
+        return {
+            "config": config,
+            "model": Built(config, opened.parameters, opened.device, step),
+            "path": opened.path,
+            "step": step,
+            "saved_step": step,
+            "report": state.report if same_texts else None,
+        }
 
     def _ended(self, state: State, kind: str, how: str) -> dict[str, Any]:
         progress = {other: event for other, event in state.progress.items() if other != kind}
@@ -240,7 +254,11 @@ class Store(QObject):
             "paused": state.paused - {kind},
             "progress": progress,
         }
-        return ended | ({"stopped_by": how} if kind == "train" else {})
+        if kind == "file":
+            ended["filing"] = max(0, state.filing - 1)
+        if kind == "train":
+            ended["stopped_by"] = how if state.step > state.begun_at else ""  # else nothing had begun
+        return ended
 
     def _tell(self, events: list[Event]) -> None:
         """Pass on the facts that are more than state, in their order; neighbouring steps together."""

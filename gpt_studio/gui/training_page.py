@@ -130,7 +130,7 @@ class TrainingPage(QWidget):
 
     def load(self, opened: Opened) -> None:
         """Show the curves of an opened checkpoint."""
-        self._start(opened.config, copy.deepcopy(opened.history))
+        self._start(opened.config, copy.deepcopy(opened.history))  # an event stays as it was
         history = self.history
         self._draw(history.steps, history.columns)
         for step, loss in zip(history.validation_steps, history.validation_losses, strict=True):

@@ -17,15 +17,16 @@ from PySide6.QtWidgets import QMainWindow, QMessageBox, QStackedWidget, QWidget
 
 from gpt_studio import __version__
 from gpt_studio.core import units
+from gpt_studio.core.corpora import is_built_in
 from gpt_studio.core.errors import Remedy
-from gpt_studio.core.events import Failed, Saved
+from gpt_studio.core.events import Failed, Opened, Saved
 from gpt_studio.core.runner import failure
 from gpt_studio.gui.alerts import Banner
 from gpt_studio.gui.chat_panel import ChatPanel
 from gpt_studio.gui.choices import TabRow
 from gpt_studio.gui.columns import WIDE, Columns
 from gpt_studio.gui.data_page import DataPage
-from gpt_studio.gui.files import Files, remembered_list
+from gpt_studio.gui.files import SUFFIX, Files, remembered_list, remembered_number
 from gpt_studio.gui.layouts import Column
 from gpt_studio.gui.menus import fill_recent, main_menu
 from gpt_studio.gui.settings_panel import SettingsPanel
@@ -60,7 +61,9 @@ class Window(QMainWindow):
         self.files = Files(self.store, settings, self)
         self._was_painted = False
         self._was_awake = False
-        self._closing = False
+        self._closing = False  # what is not saved has been asked about
+        self._waiting_to_close = False  # for a file that is being written
+        self._trusted = set(remembered_list(settings, "texts"))  # paths a person chose on this computer
         self._build()
         self._connect()
         self._restore()
@@ -137,7 +140,7 @@ class Window(QMainWindow):
         self.settings_panel.tokenizer_wanted.connect(lambda: self.show_page("data"))
         store.problem_focused.connect(self._focus_problem)
 
-        self.data_page.corpora_chosen.connect(lambda corpora: store.edit("data", {"corpora": corpora}))
+        self.data_page.corpora_chosen.connect(self._choose_corpora)
         self.data_page.tokenizer_chosen.connect(lambda name: store.edit("data", {"tokenizer": name}))
         self.data_page.files_wanted.connect(lambda: self._add_corpora(files.ask_texts()))
         self.data_page.folder_wanted.connect(lambda: self._add_corpora(files.ask_folder()))
@@ -166,7 +169,7 @@ class Window(QMainWindow):
 
         store.failed.connect(self._show_failure)
         store.saved.connect(self._show_saved)
-        store.opened.connect(lambda opened: self._note_opened(opened.path))
+        store.opened.connect(self._show_opened)
         self.banner.remedy_chosen.connect(self._apply)
         self.banner.shown_changed.connect(self._show_banner_row)
         self.files.recent_changed.connect(self._fill_recent)
@@ -200,7 +203,11 @@ class Window(QMainWindow):
         chosen = self.store.state.config.data.corpora
         new = [path for path in paths if path not in chosen]
         if new:
-            self.store.edit("data", {"corpora": (*chosen, *new)})
+            self._choose_corpora((*chosen, *new))
+
+    def _choose_corpora(self, corpora: tuple[str, ...]) -> None:
+        self._trusted.update(corpora)
+        self.store.edit("data", {"corpora": corpora})
 
     def _focus_problem(self, name: str) -> None:
         section, _, field = name.partition(".")
@@ -228,6 +235,8 @@ class Window(QMainWindow):
         if state.awake and not self._was_awake:
             self._was_awake = True
             log.info("The engine is awake on %s", state.device_name)
+        if self._waiting_to_close and not state.filing:
+            QTimer.singleShot(0, self.close)
         self.setWindowTitle(f"{state.name}{' •' if state.unsaved else ''} — GPT Studio")
         self._show_tonal()
 
@@ -241,15 +250,15 @@ class Window(QMainWindow):
             log.error("%s job failed: %s\n%s", failure.kind, failure.what, failure.detail)
         else:
             log.warning("%s: %s %s %s", failure.kind, failure.what, failure.kept, failure.tries)
-        if failure.kind == "train" and self.store.state.step:
+        if failure.kind == "train" and self.store.state.stopped_by:
             step = self.store.state.step
             self.training_page.mark(step, f"Stopped · {units.number(step)}", "bad")
         if failure.kind == "chat":
             self.chat.failed(failure)
         if failure.kind != "chat" or failure.detail:
             self.banner.show_failure(failure)
-        if failure.kind == "file" and self._closing:
-            self._closing = False
+        if failure.kind == "file":
+            self._closing = self._waiting_to_close = False
 
     def _show_saved(self, saved: Saved) -> None:
         text = f"Checkpoint saved at step {units.number(saved.step)} · {units.memory(saved.size)}"
@@ -257,10 +266,13 @@ class Window(QMainWindow):
         if saved.step:
             self.training_page.mark(saved.step, f"Saved · {units.number(saved.step)}", "ok")
 
-    def _note_opened(self, path: str) -> None:
+    def _show_opened(self, opened: Opened) -> None:
         self.banner.dismiss()
         self.show_page("training")
-        self.status.note(f"Opened {path}", "check", "ok")
+        self.status.note(f"Opened {opened.path}", "check", "ok")
+        # A stranger's file may name any path: those are read when a person presses Train, not before.
+        if all(is_built_in(name) or name in self._trusted for name in opened.config.data.corpora):
+            self.store.prepare()
 
     def _show_banner_row(self) -> None:
         self._banner_row.setHidden(self.banner.isHidden())
@@ -305,7 +317,7 @@ class Window(QMainWindow):
 
     def _restore(self) -> None:
         settings = self.settings
-        look.apply(THEMES.get(str(settings.value("theme")), DARK), float(str(settings.value("scale", 1.0))))
+        look.apply(THEMES.get(str(settings.value("theme")), DARK), remembered_number(settings, "scale", 1.0))
         geometry = settings.value("geometry")
         if not (isinstance(geometry, QByteArray) and self.restoreGeometry(geometry)):
             self.resize(1440, 900)
@@ -337,7 +349,8 @@ class Window(QMainWindow):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        if (event.oldSize().width() < WIDE) != (event.size().width() < WIDE):
+        before, now = event.oldSize().width() / look.scale, event.size().width() / look.scale
+        if before > 0 and (before < WIDE) != (now < WIDE):
             self.columns.start_widths(self.width() / look.scale)
         self._fit()
 
@@ -347,13 +360,18 @@ class Window(QMainWindow):
 
     def dropEvent(self, event: QDropEvent) -> None:
         path = _checkpoint_in(event)
-        if path and not self.store.state.training:
+        if path:
             self.files.open_path(path)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if not self._closing and self.store.state.unsaved:
             event.ignore()
             self.files.guard(self._close_now)
+            return
+        if self.store.state.filing and self.worker.isRunning():
+            event.ignore()
+            self._waiting_to_close = True
+            self.status.note("Closes as soon as the file is written")
             return
         self._remember()
         self.hide()
@@ -369,4 +387,4 @@ def _checkpoint_in(event: QDropEvent) -> str:
     """The path of the one checkpoint being dropped, or ""."""
     urls = event.mimeData().urls()
     path = urls[0].toLocalFile() if len(urls) == 1 else ""
-    return path if path.endswith(".safetensors") else ""
+    return path if path.lower().endswith(SUFFIX) else ""

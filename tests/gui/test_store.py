@@ -181,12 +181,15 @@ def test_a_new_run_forgets_the_file_of_the_old_one(store):
     assert store.state.unsaved
 
 
-def test_opening_restores_config_and_step_and_reads_the_data(store, sent):
-    config = RunConfig()
-    store.happened([Opened("/tmp/a.safetensors", config, 40, History()), Built(config, 1, "cpu", 40)])
+def test_opening_restores_config_and_step_and_can_be_undone(store, sent):
+    config, before = RunConfig(), store.state.config
+    store.happened([Opened("/tmp/a.safetensors", config, 40, History(), 1, "cpu")])
     state = store.state
     assert (state.config, state.step, state.name, state.unsaved) == (config, 40, "a", False)
-    assert sent == [Prepare(config.data)]
+    assert state.model == Built(config, 1, "cpu", 40)
+    assert sent == []  # what to read is for the window to decide
+    store.undo()
+    assert store.state.config == before
 
 
 def test_forgetting_leaves_no_model(store):
@@ -227,6 +230,9 @@ def test_a_failure_ends_its_job_and_its_progress(store, qtbot):
         store.happened([Failed("train", "No.")])
     assert not store.state.training
     assert store.state.progress == {}
+    assert store.state.stopped_by == "", "nothing had been learned that could have stopped"
+    train_to(store, 5)
+    store.happened([Failed("train", "No.")])
     assert store.state.stopped_by == "failed"
 
 

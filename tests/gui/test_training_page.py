@@ -359,7 +359,7 @@ SAMPLES = [Sample(step, "The ", f"text of step {step}") for step in range(100, 6
 
 
 def opened(count, **more):
-    return Opened("/somewhere/run.safetensors", BIG, count, history_of(count, **more))
+    return Opened("/somewhere/run.safetensors", BIG, count, history_of(count, **more), 812_345, "cpu")
 
 
 def everything(page):
@@ -396,7 +396,6 @@ def test_opening_shows_what_watching_showed(page, qtbot):
     other.show_state(rested)
     event = opened(500, validations=validations, samples=SAMPLES)
     other.load(event)
-    other.begin(Built(BIG, 1, "cpu", 500))  # follows every Opened
     for shown_page in (page, other):
         shown_page._show_figures()
     assert everything(other) == everything(page)

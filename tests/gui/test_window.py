@@ -15,14 +15,17 @@ from gpt_studio.core.events import (
     New,
     Open,
     Opened,
+    Prepare,
     Ready,
     Save,
     Saved,
+    Started,
     Step,
     Train,
     UseDevice,
 )
 from gpt_studio.core.metrics import METRICS, History
+from gpt_studio.gui import files as files_module
 from gpt_studio.gui import window as window_module
 from gpt_studio.gui.buttons import Button, ToolButton
 from gpt_studio.gui.columns import Rail
@@ -41,6 +44,7 @@ class PretendSession:
 
     def __init__(self):
         self.asked = []
+        self.slow = False  # saving takes until this is taken back
 
     def greet(self):
         yield Ready((GPU, CPU), "cuda:0")
@@ -54,6 +58,8 @@ class PretendSession:
                 while True:
                     yield None
             case Save(path):
+                while self.slow:
+                    yield None
                 yield Saved(path, 2**20, 1)
             case Open("bad.safetensors"):
                 raise StudioError("This file is not a GPT Studio checkpoint.", kept="Nothing was changed.")
@@ -192,7 +198,7 @@ def test_theme_page_size_and_hidden_panels_are_remembered(open_window, settings)
 
 
 def test_spoiled_settings_do_no_harm(settings):
-    for key in ("geometry", "splitter", "recent", "texts", "page", "theme"):
+    for key in ("geometry", "splitter", "recent", "texts", "page", "theme", "scale"):
         settings.setValue(key, "nonsense")
     window = Window(settings, Worker(make_session=PretendSession))
     assert window.tabs.value() == "training"
@@ -203,7 +209,7 @@ def test_spoiled_settings_do_no_harm(settings):
 def test_recent_files_lead_back(qtbot, window, session, tmp_path):
     file = tmp_path / "mine.safetensors"
     file.touch()
-    window.store.happened([Opened(str(file), window.store.state.config, 3, History())])
+    window.store.happened([Opened(str(file), window.store.state.config, 3, History(), 1, "cpu")])
     assert [action.text() for action in window.recent.actions()] == ["mine"]
     window.recent.actions()[0].trigger()
     qtbot.waitUntil(lambda: asked(session, Open) == [Open(str(file))])
@@ -229,20 +235,53 @@ def test_save_first_then_go_on(qtbot, window, session, monkeypatch, tmp_path):
     learn(qtbot, window)
     answer(monkeypatch, ANSWERS.Save)
     file = str(tmp_path / "kept.safetensors")
-    monkeypatch.setattr("gpt_studio.gui.files.QFileDialog.getSaveFileName", lambda *_: (file, ""))
+    monkeypatch.setattr("gpt_studio.gui.files.ask_where_to_save", lambda *_: file)
     press(qtbot, window, "New")
     qtbot.waitUntil(lambda: len(asked(session, New)) == 1)
     assert asked(session, Save) == [Save(file)]
 
 
+def answered(qtbot, window, session):
+    """Everything wished for so far has reached the engine."""
+    device = "cpu" if window.store.state.device_name != "cpu" else "cuda:0"
+    window.store.use_device(device)
+    qtbot.waitUntil(lambda: UseDevice(device) in session.asked)
+
+
 def test_a_dialog_that_is_cancelled_changes_nothing(qtbot, window, session, monkeypatch):
     learn(qtbot, window)
     answer(monkeypatch, ANSWERS.Save)
-    monkeypatch.setattr("gpt_studio.gui.files.QFileDialog.getSaveFileName", lambda *_: ("", ""))
+    monkeypatch.setattr("gpt_studio.gui.files.ask_where_to_save", lambda *_: "")
     press(qtbot, window, "New")
-    qtbot.wait(50)
+    answered(qtbot, window, session)
     assert not asked(session, New)
     assert window.store.state.unsaved
+
+
+def test_another_save_does_not_go_on_in_its_place(qtbot, window, session, monkeypatch, tmp_path):
+    learn(qtbot, window)
+    session.slow = True
+    window.store.save(str(tmp_path / "earlier.safetensors"))
+    answer(monkeypatch, ANSWERS.Save)
+
+    def dialog(*_):
+        session.slow = False
+        qtbot.waitUntil(lambda: window.store.state.filing == 0)
+        return ""
+
+    monkeypatch.setattr("gpt_studio.gui.files.ask_where_to_save", dialog)
+    window.store.happened([Step(2, VALUES)])
+    press(qtbot, window, "New")
+    answered(qtbot, window, session)
+    assert not asked(session, New)
+
+
+def test_the_ending_is_added_before_a_file_would_be_replaced(window, tmp_path):
+    dialog = files_module.save_dialog(window, str(tmp_path / "mine.safetensors"))
+    assert dialog.defaultSuffix() == "safetensors"
+    assert dialog.acceptMode() == dialog.AcceptMode.AcceptSave
+    assert not dialog.testOption(dialog.Option.DontConfirmOverwrite)
+    assert dialog.selectedFiles() == [str(tmp_path / "mine.safetensors")]
 
 
 def test_training_anew_asks_before_an_unsaved_model_goes(qtbot, window, session, monkeypatch):
@@ -250,8 +289,19 @@ def test_training_anew_asks_before_an_unsaved_model_goes(qtbot, window, session,
     window.store.edit("model", {"num_layers": 2})
     answer(monkeypatch, ANSWERS.Cancel)
     press(qtbot, window, "Train")
-    qtbot.wait(50)
+    answered(qtbot, window, session)
     assert len(asked(session, Train)) == 1
+
+
+def test_closing_waits_for_a_file_that_is_being_written(qtbot, window, session, tmp_path):
+    learn(qtbot, window)
+    session.slow = True
+    window.store.save(str(tmp_path / "slow.safetensors"))
+    window.store.happened([Saved("elsewhere", 1, 1)])  # nothing is unsaved
+    window.close()
+    assert window.isVisible()
+    session.slow = False
+    qtbot.waitUntil(lambda: not window.isVisible())
 
 
 def test_closing_asks_and_can_be_cancelled(qtbot, window, monkeypatch):
@@ -268,7 +318,7 @@ def test_closing_saves_first(qtbot, window, session, monkeypatch, tmp_path):
     learn(qtbot, window)
     answer(monkeypatch, ANSWERS.Save)
     file = str(tmp_path / "kept.safetensors")
-    monkeypatch.setattr("gpt_studio.gui.files.QFileDialog.getSaveFileName", lambda *_: (file, ""))
+    monkeypatch.setattr("gpt_studio.gui.files.ask_where_to_save", lambda *_: file)
     window.close()
     qtbot.waitUntil(lambda: not window.isVisible())
     assert asked(session, Save) == [Save(file)]
@@ -354,11 +404,49 @@ def test_the_size_of_the_interface_follows_the_keys(qtbot, window):
     assert look.scale == 1.0
 
 
-@pytest.mark.parametrize("wish", ["new", "open"])
-def test_nothing_replaces_a_model_in_training(qtbot, window, session, wish):
+@pytest.mark.parametrize(("wish", "request_kind"), [("new", New), ("open", Open)])
+def test_nothing_replaces_a_model_in_training(qtbot, window, session, wish, request_kind):
     window.files.train()
     qtbot.waitUntil(lambda: window.store.state.step == 1)
     getattr(window.files, wish)()
     assert "being trained" in window.banner.text()
+    answered(qtbot, window, session)
     assert window.store.state.training
-    assert not asked(session, New)
+    assert not asked(session, request_kind)
+
+
+@pytest.mark.parametrize(
+    ("corpora", "read"), [(("python-reference",), True), (("/etc",), False), (("//host/share/x",), False)]
+)
+def test_a_strangers_checkpoint_does_not_make_us_read_its_paths(qtbot, window, session, corpora, read):
+    config = window.store.state.config.changed("data", {"corpora": corpora})
+    window.store.happened([Opened("theirs.safetensors", config, 3, History(), 1, "cpu")])
+    answered(qtbot, window, session)
+    assert bool(asked(session, Prepare)) is read
+
+
+def test_what_a_person_added_is_read_when_it_is_opened_again(qtbot, window, session, tmp_path):
+    window._add_corpora([str(tmp_path)])
+    config = window.store.state.config
+    window.store.happened([Opened("mine.safetensors", config, 3, History(), 1, "cpu")])
+    answered(qtbot, window, session)
+    assert asked(session, Prepare) == [Prepare(config.data)] * 2
+
+
+def test_only_a_run_that_learned_is_marked_as_stopped(window, monkeypatch):
+    marks = []
+    monkeypatch.setattr(window.training_page, "mark", lambda *mark: marks.append(mark))
+    window.store.happened([Started("train"), Built(window.store.state.config, 1, "cpu", 0), Step(1, VALUES)])
+    window.store.happened([Failed("train", "The loss became infinite")])
+    assert [mark[0] for mark in marks] == [1]
+    window.store.happened([Started("train"), Failed("train", "No corpus is chosen.")])
+    assert len(marks) == 1
+
+
+def test_column_widths_are_remembered(open_window, settings):
+    first = open_window(1440, 700)
+    first.columns.setSizes([0, 400, 538, 500, 0])
+    chosen = first.settings_panel.width(), first.chat.width()
+    first.close()
+    second = open_window(1440, 700)
+    assert (second.settings_panel.width(), second.chat.width()) == chosen
