@@ -1,4 +1,4 @@
-"""Every test runs with no display and torch on one thread."""
+"""Every test runs with no display and no GPU, and torch on one thread."""
 
 import os
 
@@ -6,6 +6,7 @@ from hypothesis import settings
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the same tests everywhere
 os.environ.setdefault("QT_LOGGING_RULES", "qt.qpa.fonts.warning=false")
 
 # A deadline is a timed assertion: it fails when the machine is busy.

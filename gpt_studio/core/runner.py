@@ -31,7 +31,7 @@ from gpt_studio.core.events import (
 Job = Generator[Event | None, None, None]
 SLICE = 0.05  # seconds a job may run before the next has its turn, and between two batches
 PRIORITY = ("file", "chat", "data", "train")  # who comes first in each round
-UNBROKEN = "file"  # a wish to save is not dropped for the next wish, nor when closing
+UNBROKEN = "file"  # done before a later wish begins, and before closing
 
 
 class Session(Protocol):
@@ -122,9 +122,8 @@ class Runner:
                 self._end(kind, Stopped(kind))
 
     def _start(self, request: Request) -> None:
-        if request.kind == UNBROKEN:
-            self._finish(UNBROKEN)
-        elif request.kind in self._jobs:
+        self._finish(UNBROKEN)  # what was wished before it: a model opened, then trained, is the opened one
+        if request.kind in self._jobs:
             self._end(request.kind, Stopped(request.kind))
         self._batch.append(Started(request.kind))
         try:
@@ -135,6 +134,7 @@ class Runner:
     def _finish(self, kind: str) -> None:
         """Advance a job to its end without a pause for others."""
         while kind in self._jobs:
+            self._flush()
             self._take_turn(kind)
 
     def _take_turn(self, kind: str) -> None:

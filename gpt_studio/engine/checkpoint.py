@@ -25,7 +25,6 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
-from torch.optim import Optimizer
 
 from gpt_studio.core import units
 from gpt_studio.core.config import RunConfig
@@ -34,9 +33,9 @@ from gpt_studio.core.metrics import METRICS, History, Sample
 from gpt_studio.engine.device import is_out_of_memory
 from gpt_studio.engine.model import GPT
 from gpt_studio.engine.tokenizers import Tokenizer, tokenizer_from_dict
+from gpt_studio.engine.trainer import MOMENTS
 
 FORMAT = "gpt-studio/1"
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW remembers about each parameter
 HEADER_ROOM = 2**16  # bytes, for the names and shapes in a file's header
 KEPT = "Nothing was changed."
 TRIES = "Open a .safetensors file that GPT Studio saved."
@@ -54,28 +53,6 @@ class Checkpoint:
     model: GPT
     history: History = field(default_factory=History)
     moments: Mapping[str, Tensor] = field(default_factory=dict)
-
-
-def moments(model: GPT, optimizer: Optimizer) -> dict[str, Tensor]:
-    """What the optimizer remembers, by the parameters' names; empty before its first step."""
-    return {
-        f"{name}.{key}": value
-        for name, parameter in model.named_parameters()
-        for key, value in optimizer.state.get(parameter, {}).items()
-    }
-
-
-def restore_moments(model: GPT, optimizer: Optimizer, moments: Mapping[str, Tensor]) -> None:
-    """Give an optimizer of this model its memory back, on the parameters' device."""
-    if not moments:
-        return
-    names = {parameter: name for name, parameter in model.named_parameters()}
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    state = {
-        index: {key: moments[f"{names[parameter]}.{key}"] for key in MOMENTS}
-        for index, parameter in enumerate(parameters)
-    }
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
 # ---------------------------------------------------------------- saving

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ ALTERNATIVES = 5
 
 def generate(
     model: GPT, tokenizer: Tokenizer, request: Generate, version: Callable[[], object] = lambda: None
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Continue the prompt; yield each Token, then Generated.
 
     Another job may train or move the model between two tokens: `version` tells the weights apart, and

@@ -37,13 +37,13 @@ from gpt_studio.core.events import (
 from gpt_studio.core.metrics import History
 from gpt_studio.core.runner import Job
 from gpt_studio.engine import checkpoint
-from gpt_studio.engine.checkpoint import Checkpoint, moments, restore_moments
+from gpt_studio.engine.checkpoint import Checkpoint
 from gpt_studio.engine.data import Dataset, prepare
 from gpt_studio.engine.device import default_device, devices, is_out_of_memory, use_threads
 from gpt_studio.engine.generator import generate
 from gpt_studio.engine.model import GPT, loss
 from gpt_studio.engine.tokenizers import Tokenizer
-from gpt_studio.engine.trainer import make_optimizer, train
+from gpt_studio.engine.trainer import make_optimizer, moments, train
 
 
 @dataclass
@@ -72,11 +72,9 @@ class Run:
             case Sampled(sample):
                 self.history.samples.append(sample)
 
-    def renew_optimizer(self) -> None:
-        """Make the optimizer anew, after the config or the device changed; it remembers what it knew."""
-        remembered = moments(self.model, self.optimizer)
-        self.optimizer = make_optimizer(self.model, self.config.train)
-        restore_moments(self.model, self.optimizer, remembered)
+    def renew_optimizer(self, config: TrainConfig) -> None:
+        """Make the optimizer anew for a plan, on the model's device; it remembers what it knew."""
+        self.optimizer = make_optimizer(self.model, config, moments(self.model, self.optimizer))
 
 
 def open_session() -> Session:
@@ -92,6 +90,7 @@ class Session:
         self._device = default_device()
         self._run: Run | None = None
         self._dataset: Dataset | None = None
+        self._answer: Job | None = None  # being written by the model there is
         self._training = False
 
     def greet(self) -> Iterator[Event]:
@@ -100,12 +99,14 @@ class Session:
         yield Ready(devices(), self._device)
 
     def start(self, request: Request) -> Job:
-        """The job a request asks for; nothing happens before it is first advanced."""
+        """The job a request asks for; its work begins when it is first advanced."""
         match request:
             case Prepare():
                 return self._prepare(request)
             case Train():
-                return self._train(request)
+                job = self._train(request)
+                next(job)  # from now on the model is being trained, whatever is wished next
+                return job
             case Generate():
                 return self._generate(request)
             case Save():
@@ -133,16 +134,18 @@ class Session:
     def _train(self, request: Train) -> Job:
         """A failure before the new model is built leaves the old one as it was."""
         config = request.config
-        _check(config)
         self._training = True
         try:
+            yield None  # `start` comes this far, so that closing the job always ends training
+            _check(config)
             dataset = yield from self._prepared(config.data)
             dataset.check(config.model.max_length)
             if request.resume:
                 run = self._resumed(config, dataset)
             else:
                 yield Progress("train", "Building the model")
-                run = self._run = self._built(config, dataset)
+                run = self._built(config, dataset)
+                self._replace(run)
                 yield Built(config, run.parameters, self._device, run.step)
             yield from self._learn(run, dataset)
         finally:
@@ -171,8 +174,9 @@ class Session:
                 f"All {units.number(config.train.steps)} steps are done.",
                 tries="Raise the number of steps to go on.",
             )
+        with _room_for_the_model():
+            run.renew_optimizer(config.train)
         run.config = config
-        run.renew_optimizer()
         return run
 
     def _learn(self, run: Run, dataset: Dataset) -> Job:
@@ -187,8 +191,11 @@ class Session:
     # ------------------------------------------------------------ chat
 
     def _generate(self, request: Generate) -> Job:
-        run = self._needed_run()
-        yield from generate(run.model, run.tokenizer, request, lambda: (run.step, self._device))
+        self._answer = self._written(self._needed_run(), request)
+        yield from self._answer
+
+    def _written(self, run: Run, request: Generate) -> Job:
+        return generate(run.model, run.tokenizer, request, lambda: (run.step, self._device))
 
     # ------------------------------------------------------------ files and devices
 
@@ -203,16 +210,15 @@ class Session:
         found = checkpoint.load(request.path)
         with _room_for_the_model():
             model = found.model.to(self._device)
-            optimizer = make_optimizer(model, found.config.train)
-            restore_moments(model, optimizer, found.moments)
-        run = self._run = Run(found.config, found.tokenizer, model, optimizer, found.step, found.history)
-        yield Opened(request.path, run.config, run.step, copy.deepcopy(run.history))
-        yield Built(run.config, run.parameters, self._device, run.step)
+            optimizer = make_optimizer(model, found.config.train, found.moments)
+        run = Run(found.config, found.tokenizer, model, optimizer, found.step, found.history)
+        self._replace(run)
+        history = copy.deepcopy(run.history)
+        yield Opened(request.path, run.config, run.step, history, run.parameters, self._device)
 
     def _new(self) -> Job:
         self._refuse_while_training()
-        self._run = None
-        _return_memory()
+        self._replace(None)
         yield Forgotten()
 
     def _use_device(self, request: UseDevice) -> Job:
@@ -229,12 +235,19 @@ class Session:
         try:
             with _room_for_the_model():
                 run.model.to(device)
-                run.renew_optimizer()
-        except StudioError:
-            run.model.to(self._device)
+                run.renew_optimizer(run.config.train)
+        except Exception:
+            run.model.to(self._device)  # the old optimizer never left it
             raise
 
     # ------------------------------------------------------------ shared
+
+    def _replace(self, run: Run | None) -> None:
+        """Put a model, or none, in the place of the one there is, and give that one's memory back."""
+        if self._answer:
+            self._answer.close()  # it cannot go on with a model that is gone
+        self._run = run
+        _return_memory()
 
     def _needed_run(self) -> Run:
         if self._run is None:

@@ -1,7 +1,8 @@
-"""Train a model step by step, exactly repeatable.
+"""Train a model step by step, repeatable.
 
 Everything random in step n follows from the seed and n alone: the texts, and what dropout drops. So a run
-that stops and goes on gives the same weights as one that never stopped, whatever ran in between.
+that stops and goes on gives the same weights as one that never stopped, whatever ran in between: bit for
+bit on a CPU; on CUDA up to the order of sums, which the attention kernels leave open.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -42,17 +43,41 @@ SMOOTHING = 20  # steps the throughput is averaged over
 VALIDATION_TOKENS = 16_384  # looked at in each validation
 SAMPLE_TOKENS = 96
 MEMORY_EVERY = 2.0  # seconds between two reports
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW remembers about each parameter
 
 
-def make_optimizer(model: GPT, config: TrainConfig) -> Optimizer:
-    """AdamW; weight decay pulls on matrices alone, not on offsets and norms."""
+def make_optimizer(
+    model: GPT, config: TrainConfig, remembered: Mapping[str, Tensor] | None = None
+) -> Optimizer:
+    """AdamW; weight decay pulls on matrices alone, not on offsets and norms.
+
+    All its memory is taken here, on the parameters' device, and not inside the first step, where a failure
+    would leave half of it. `remembered` are the moments to go on with, if there are any.
+    """
     matrices = [p for p in model.parameters() if p.dim() >= 2]
     vectors = [p for p in model.parameters() if p.dim() < 2]
     groups = [
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    return AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.95), fused=True)
+    optimizer = AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.95), fused=True)
+    for name, p in model.named_parameters():
+        if remembered:
+            state = {key: remembered[f"{name}.{key}"].to(p.device) for key in MOMENTS}
+        else:
+            fresh = (torch.zeros((), device=p.device), torch.zeros_like(p), torch.zeros_like(p))
+            state = dict(zip(MOMENTS, fresh, strict=True))
+        optimizer.state[p] = state
+    return optimizer
+
+
+def moments(model: GPT, optimizer: Optimizer) -> dict[str, Tensor]:
+    """What the optimizer remembers, under "<parameter>.<moment>"."""
+    return {
+        f"{name}.{key}": value
+        for name, parameter in model.named_parameters()
+        for key, value in optimizer.state[parameter].items()
+    }
 
 
 def train(

@@ -309,6 +309,17 @@ def test_saving_is_not_dropped_for_the_next_wish():
     assert order(desk) == ["a", "b", "new"]
 
 
+def test_a_file_s_wish_is_done_before_a_later_wish_begins():
+    desk = Desk()
+    desk.jobs |= {"file": save_job(desk), "chat": desk.long("chat", 3)}
+    begun = []
+    desk.jobs["train"] = lambda request: begun.append(len(desk.done)) or desk.long("train", 3)(request)
+    desk.when(Finished("train"), desk.close)
+    events = desk.run(SAVE, TRAIN)
+    assert begun == [9]
+    assert told(events) == [Started("file"), Finished("file"), Started("train"), Finished("train")]
+
+
 def test_closing_finishes_saving_and_stops_the_rest():
     desk = Desk()
     desk.jobs |= {"train": desk.long("train", 1000), "file": save_job(desk)}

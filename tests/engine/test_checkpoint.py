@@ -12,13 +12,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from gpt_studio.core.config import GPTConfig, RunConfig
+from gpt_studio.core.config import GPTConfig, RunConfig, TrainConfig
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.metrics import METRICS, History, Sample
 from gpt_studio.engine import checkpoint
-from gpt_studio.engine.checkpoint import Checkpoint, load, moments, restore_moments, save
+from gpt_studio.engine.checkpoint import Checkpoint, load, save
 from gpt_studio.engine.model import GPT
 from gpt_studio.engine.tokenizers import tokenizer
+from gpt_studio.engine.trainer import make_optimizer, moments
 
 MODEL = GPTConfig(num_layers=1, heads=2, embed_size=8, max_length=8, vocab_size=257)
 
@@ -27,7 +28,7 @@ def trained(model_config=MODEL, steps=2):
     """A model after some steps, its optimizer, and all of it as a checkpoint."""
     torch.manual_seed(0)
     model = GPT(model_config)
-    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+    optimizer = make_optimizer(model, TrainConfig())
     for _ in range(steps):
         model(torch.randint(257, (2, 8))).square().mean().backward()
         optimizer.step()
@@ -64,8 +65,7 @@ def test_everything_comes_back_bit_for_bit(tmp_path, changes):
     assert torch.equal(found.model(ids), model(ids))
     assert all(torch.equal(found.moments[name], value) for name, value in kept.moments.items())
 
-    again = torch.optim.AdamW(found.model.parameters(), fused=True)
-    restore_moments(found.model, again, found.moments)
+    again = make_optimizer(found.model, TrainConfig(), found.moments)
     for net, updater in ((model, optimizer), (found.model, again)):
         updater.zero_grad()
         net(ids).square().mean().backward()
@@ -83,9 +83,8 @@ def test_a_file_may_hold_weights_alone(tmp_path):
     save(tmp_path / "weights.safetensors", kept)
     found = load(tmp_path / "weights.safetensors")
     assert not found.moments
-    optimizer = torch.optim.AdamW(found.model.parameters())
-    restore_moments(found.model, optimizer, found.moments)
-    assert not optimizer.state
+    optimizer = make_optimizer(found.model, TrainConfig(), found.moments)
+    assert not any(value.any() for value in moments(found.model, optimizer).values())
 
 
 def test_opening_holds_no_file(saved):

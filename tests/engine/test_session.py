@@ -1,7 +1,10 @@
 """The whole engine as the window uses it: tiny models, real texts, real files, the real runner."""
 
+import gc
+import itertools
 import random
 import threading
+import weakref
 
 import pytest
 import torch
@@ -154,8 +157,9 @@ def test_train_save_open_resume_equals_uninterrupted(session, config, tmp_path, 
     assert (saved.path, saved.step) == (path, 11)
 
     other = Session()
-    opened, built = do(other, Open(path))
-    assert (opened.config, opened.step, built.step) == (config, 11, 11)
+    (opened,) = do(other, Open(path))
+    assert (opened.config, opened.step, opened.device) == (config, 11, "cpu")
+    assert opened.parameters == session._run.parameters
     assert list(opened.history.columns["loss"]) == first
     assert torch.equal(logits(other), logits(session))
     assert first + losses(do(other, Train(config, resume=True))) == expected
@@ -221,6 +225,40 @@ def test_settings_of_the_plan_may_change_on_the_way(session, config):
     assert session._run.config == slower
 
 
+# ---------------------------------------------------------------- one model at a time
+
+
+@pytest.mark.parametrize("wish", [New(), Open("a.safetensors"), UseDevice("cpu")])
+def test_training_that_was_wished_for_is_training(session, config, wish):
+    stopped_at(session, Train(config), 3)
+    job = session.start(Train(config, resume=True))
+    failing(session, wish, "being trained")
+    job.close()  # never advanced
+    assert only(Forgotten, do(session, New()))
+
+
+@pytest.mark.parametrize("replace", ["train", "open", "new"])
+def test_an_answer_ends_with_its_model_and_its_memory_is_given_back(session, config, tmp_path, replace):
+    path = str(tmp_path / "run.safetensors")
+    stopped_at(session, Train(config), 3)
+    do(session, Save(path))
+    answer = session.start(ASK)
+    next(answer)
+    weights = weakref.ref(session._run.model.token_embedding.weight)
+    moment = weakref.ref(next(iter(session._run.optimizer.state.values()))["exp_avg"])
+    gc.collect()
+    gc.disable()
+    try:
+        wish = {"train": Train(config), "open": Open(path), "new": New()}[replace]
+        job = session.start(wish)
+        while not isinstance(next(job), Built | Opened | Forgotten):
+            pass
+        assert (weights(), moment()) == (None, None)
+    finally:
+        gc.enable()
+    assert list(answer) == []
+
+
 # ---------------------------------------------------------------- failures change nothing
 
 
@@ -263,6 +301,49 @@ def test_a_model_too_large_for_memory(session, config):
         patch.setattr(session_module, "GPT", lambda config: torch.empty(2**55))
         failing(session, Train(huge), "not enough memory")
     assert session._run is run
+
+
+@pytest.fixture
+def no_room_for_moments(monkeypatch):
+    """The optimizer's memory runs out on its way to a device."""
+    real, calls = torch.zeros_like, itertools.count()
+
+    def full(*arguments, **options):
+        if next(calls) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(torch, "zeros_like", full)
+
+
+@pytest.mark.usefixtures("no_room_for_moments")
+def test_no_room_for_the_optimizer_is_seen_before_training(session, config):
+    failing(session, Train(config), "not enough memory for this model")
+    assert session._run is None
+
+
+def broken_optimizer(error):
+    def make(*arguments):
+        raise error
+
+    return make
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), ValueError("ours")])
+def test_a_renewal_that_fails_changes_nothing(session, config, monkeypatch, error):
+    expected = losses(do(Session(), Train(config)))
+    first = losses(stopped_at(session, Train(config), 5))
+    places = []
+    with monkeypatch.context() as patch:
+        patch.setattr(session_module, "make_optimizer", broken_optimizer(error))
+        patch.setattr(session._run.model, "to", places.append)
+        longer = config.changed("train", {"steps": 50})
+        for wish in (Train(longer, resume=True), UseDevice("cpu")):
+            with pytest.raises((StudioError, ValueError)):
+                do(session, wish)
+    assert places == ["cpu", "cpu"]  # there, and back
+    assert session._run.config == config
+    assert first + losses(do(session, Train(config, resume=True))) == expected
 
 
 def test_resuming_another_shape_is_refused(session, config):
