@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import psutil
 import torch
 
+from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import Device
 
 CGROUP = Path("/sys/fs/cgroup")
 MEMORY_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")  # control groups version 2, version 1
-ALLOCATION_FAILURES = ("can't allocate memory", "not enough memory", "bad_alloc", "ALLOC_FAILED")
+ALLOCATION_FAILURES = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "bad_alloc",
+    "ALLOC_FAILED",
+)
 
 
 def devices() -> tuple[Device, ...]:
-    """Every place to compute: the CUDA devices, then the CPU."""
-    return (*(_cuda(index) for index in range(torch.cuda.device_count())), _cpu())
+    """Every place to compute: the CUDA devices that work, then the CPU."""
+    found = (_cuda(index) for index in range(_cuda_count()))
+    return (*(device for device in found if device), _cpu())
 
 
 def default_device() -> str:
@@ -25,7 +36,29 @@ def default_device() -> str:
     return devices()[0].name
 
 
-def _cuda(index: int) -> Device:
+def _cuda_count() -> int:
+    try:
+        return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    except Exception:  # whatever is wrong with a driver, the CPU is there
+        return 0
+
+
+@cache
+def _cuda(index: int) -> Device | None:
+    """A CUDA device; None if its driver is too old, torch has no kernels for it, or it is in trouble."""
+    try:
+        _compute(f"cuda:{index}")
+        return _described(index)
+    except Exception:
+        return None
+
+
+def _compute(device: str) -> None:
+    """The smallest computation there is, to its end."""
+    torch.ones(1, device=device).add(1).item()
+
+
+def _described(index: int) -> Device:
     properties = torch.cuda.get_device_properties(index)
     bf16 = properties.major >= 8  # older ones only emulate it
     return Device(f"cuda:{index}", properties.name, properties.total_memory, bf16)
@@ -82,6 +115,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in ALLOCATION_FAILURES)
+
+
+@contextmanager
+def out_of_memory_explained(explain: Callable[[], StudioError]) -> Iterator[None]:
+    """Say in words that there was not enough memory; `explain` is called only then."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise explain() from error
 
 
 class PeakMemory:

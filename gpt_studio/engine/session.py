@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import torch
@@ -39,7 +39,7 @@ from gpt_studio.core.runner import Job
 from gpt_studio.engine import checkpoint
 from gpt_studio.engine.checkpoint import Checkpoint
 from gpt_studio.engine.data import Dataset, prepare
-from gpt_studio.engine.device import default_device, devices, is_out_of_memory, use_threads
+from gpt_studio.engine.device import default_device, devices, out_of_memory_explained, use_threads
 from gpt_studio.engine.generator import generate
 from gpt_studio.engine.model import GPT, loss
 from gpt_studio.engine.tokenizers import Tokenizer
@@ -122,13 +122,15 @@ class Session:
     # ------------------------------------------------------------ data and training
 
     def _prepare(self, request: Prepare) -> Job:
-        self._dataset = yield from prepare(request.data)
-        yield self._dataset.report
+        self._dataset = None
+        dataset = yield from self._prepared(request.data)
+        yield dataset.report
 
     def _prepared(self, config: DataConfig) -> Generator[Progress | None, None, Dataset]:
         """The texts of this config, as they were read last."""
         if self._dataset is None or self._dataset.report.data != config:
-            self._dataset = yield from prepare(config)
+            with out_of_memory_explained(_no_room_for_the_texts):
+                self._dataset = yield from prepare(config)
         return self._dataset
 
     def _train(self, request: Train) -> Job:
@@ -154,7 +156,7 @@ class Session:
     def _built(self, config: RunConfig, dataset: Dataset) -> Run:
         if dataset.tokenizer.vocab_size != config.model.vocab_size:
             raise StudioError("The model's vocabulary is not the tokenizer's.")
-        with _room_for_the_model():
+        with out_of_memory_explained(_no_room_for_the_model):
             torch.manual_seed(config.train.seed)
             model = GPT(config.model).to(self._device)  # made on the CPU: the same weights on any device
             return Run(config, dataset.tokenizer, model, make_optimizer(model, config.train))
@@ -174,7 +176,7 @@ class Session:
                 f"All {units.number(config.train.steps)} steps are done.",
                 tries="Raise the number of steps to go on.",
             )
-        with _room_for_the_model():
+        with out_of_memory_explained(_no_room_for_the_model):
             run.renew_optimizer(config.train)
         run.config = config
         return run
@@ -192,7 +194,8 @@ class Session:
 
     def _generate(self, request: Generate) -> Job:
         self._answer = self._written(self._needed_run(), request)
-        yield from self._answer
+        with out_of_memory_explained(_no_room_to_write):
+            yield from self._answer
 
     def _written(self, run: Run, request: Generate) -> Job:
         return generate(run.model, run.tokenizer, request, lambda: (run.step, self._device))
@@ -201,14 +204,16 @@ class Session:
 
     def _save(self, request: Save) -> Job:
         run = self._needed_run()
-        remembered = moments(run.model, run.optimizer)
-        kept = Checkpoint(run.config, run.step, run.tokenizer, run.model, run.history, remembered)
-        yield Saved(request.path, checkpoint.save(request.path, kept), run.step)
+        with out_of_memory_explained(_no_room_to_save):
+            remembered = moments(run.model, run.optimizer)
+            kept = Checkpoint(run.config, run.step, run.tokenizer, run.model, run.history, remembered)
+            size = checkpoint.save(request.path, kept)
+        yield Saved(request.path, size, run.step)
 
     def _open(self, request: Open) -> Job:
         self._refuse_while_training()
         found = checkpoint.load(request.path)
-        with _room_for_the_model():
+        with out_of_memory_explained(_no_room_for_the_model):
             model = found.model.to(self._device)
             optimizer = make_optimizer(model, found.config.train, found.moments)
         run = Run(found.config, found.tokenizer, model, optimizer, found.step, found.history)
@@ -233,7 +238,7 @@ class Session:
 
     def _move(self, run: Run, device: str) -> None:
         try:
-            with _room_for_the_model():
+            with out_of_memory_explained(_no_room_for_the_model):
                 run.model.to(device)
                 run.renew_optimizer(run.config.train)
         except Exception:
@@ -269,19 +274,36 @@ def _check(config: RunConfig) -> None:
             raise StudioError(problem.text, kept="Nothing was changed.", remedies=remedies)
 
 
-@contextmanager
-def _room_for_the_model() -> Iterator[None]:
-    """Say in words that a model does not fit."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise StudioError(
-            "There is not enough memory for this model.",
-            kept="The model there was is kept.",
-            tries="Use fewer layers, a smaller embedding or another device.",
-        ) from error
+def _no_room_for_the_model() -> StudioError:
+    return StudioError(
+        "There is not enough memory for this model.",
+        kept="The model there was is kept.",
+        tries="Use fewer layers, a smaller embedding or another device.",
+    )
+
+
+def _no_room_for_the_texts() -> StudioError:
+    return StudioError(
+        "There is not enough memory for these texts.",
+        kept="Nothing was changed.",
+        tries="Choose fewer or smaller corpora, or close other programs.",
+    )
+
+
+def _no_room_to_write() -> StudioError:
+    return StudioError(
+        "There is not enough memory to write an answer.",
+        kept="The model is as it was.",
+        tries="Stop the training first, or close other programs.",
+    )
+
+
+def _no_room_to_save() -> StudioError:
+    return StudioError(
+        "The checkpoint was not saved — there is not enough memory to copy the model",
+        kept="The model is still in memory, and an earlier file of this name is unchanged.",
+        tries="Stop the training or close other programs, then save again.",
+    )
 
 
 def _load_libraries() -> None:

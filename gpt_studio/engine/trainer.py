@@ -33,7 +33,7 @@ from gpt_studio.core.events import (
 from gpt_studio.core.metrics import Sample
 from gpt_studio.core.schedule import learning_rate
 from gpt_studio.engine.data import Batch, Dataset, batch, validation_batches
-from gpt_studio.engine.device import PeakMemory, is_out_of_memory
+from gpt_studio.engine.device import PeakMemory, out_of_memory_explained
 from gpt_studio.engine.generator import generate
 from gpt_studio.engine.model import GPT, loss
 
@@ -42,7 +42,7 @@ Work = Generator[Event | None, None, None]
 SMOOTHING = 20  # steps the throughput is averaged over
 VALIDATION_TOKENS = 16_384  # looked at in each validation
 SAMPLE_TOKENS = 96
-MEMORY_EVERY = 2.0  # seconds between two reports
+MEMORY_EVERY = 2.0  # seconds between two readings
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW remembers about each parameter
 
 
@@ -97,15 +97,11 @@ def train(
     Raises:
         StudioError: the loss or a gradient is not finite, or memory ran out; the last whole step stays.
     """
-    trainer = _Trainer(model, optimizer, dataset, config, tokens, seconds)
-    step = start
+    trainer = _Trainer(model, optimizer, dataset, config, start, tokens, seconds)
     try:
-        for step in range(start + 1, config.train.steps + 1):
-            yield from trainer.step(step)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise _out_of_memory(config.train, step, model) from error
+        with out_of_memory_explained(trainer.out_of_memory):
+            for step in range(start + 1, config.train.steps + 1):
+                yield from trainer.step(step)
     finally:
         for parameter in model.parameters():  # give their gradients' memory back
             parameter.grad = None
@@ -120,6 +116,7 @@ class _Trainer:
         optimizer: Optimizer,
         dataset: Dataset,
         config: RunConfig,
+        done: int,
         tokens: int,
         seconds: float,
     ) -> None:
@@ -130,14 +127,16 @@ class _Trainer:
         self.plan = config.train
         self.device = next(model.parameters()).device
         self.memory = PeakMemory(self.device)
+        self.current = self.done = done  # steps: begun, and finished
         self.tokens = tokens
         self.stopwatch = Stopwatch(seconds)
         self.recent: deque[float] = deque(maxlen=SMOOTHING)  # seconds of each step
-        self.memory_reported = -math.inf
+        self.memory_read = -math.inf  # when
         self.peak = 0
 
     def step(self, step: int) -> Work:
         """One step and what is due after it."""
+        self.current = step
         before = self.stopwatch.seconds
         train_loss, norm = yield from self.gradients(step)
         with self.stopwatch.running():
@@ -192,6 +191,7 @@ class _Trainer:
         if 0 < self.plan.gradient_clip < norm:
             clip_grads_with_norm_(self.model.parameters(), self.plan.gradient_clip, torch.tensor(norm))
         self.optimizer.step()
+        self.done = step
         self.tokens += self.plan.effective_batch * self.config.model.max_length
         return rate
 
@@ -207,10 +207,15 @@ class _Trainer:
         }
 
     def report_memory(self) -> Iterator[Event]:
-        if time.monotonic() - self.memory_reported >= MEMORY_EVERY and self.memory.read() > self.peak:
-            self.memory_reported = time.monotonic()
-            self.peak = self.memory.read()
-            yield MemoryMeasured(self.peak)
+        """The most memory so far, if it grew; reading it takes a while on some devices."""
+        now = time.monotonic()
+        if now - self.memory_read < MEMORY_EVERY:
+            return
+        self.memory_read = now
+        peak = self.memory.read()
+        if peak > self.peak:
+            self.peak = peak
+            yield MemoryMeasured(peak)
 
     def evaluate(self, step: int) -> Work:
         """The mean loss on held-out text; nothing when there is none."""
@@ -239,6 +244,16 @@ class _Trainer:
             yield None
         yield Sampled(Sample(step, prompt, "".join(said)))
 
+    def out_of_memory(self) -> StudioError:
+        """What to say when memory runs out: before the weights of the step changed, or after."""
+        place = "the GPU" if self.device.type == "cuda" else "this machine"
+        return StudioError(
+            f"Training stopped at step {units.number(self.current)} — {place} ran out of memory",
+            kept=f"The weights of step {units.number(self.done)} and the charts.",
+            tries="Use a smaller batch with more accumulation, or gradient checkpointing.",
+            remedies=_smaller_batch(self.plan),
+        )
+
 
 class Stopwatch:
     """Adds up the time of training proper: not of pauses, of chat, or of looking at how well it goes."""
@@ -266,16 +281,10 @@ def _not_finite(plan: TrainConfig, step: int, value: float) -> StudioError:
     )
 
 
-def _out_of_memory(plan: TrainConfig, step: int, model: GPT) -> StudioError:
-    place = "the GPU" if next(model.parameters()).is_cuda else "this machine"
-    remedies = []
-    if plan.batch_size > 1:
-        size = next(n for n in range(plan.batch_size // 2, 0, -1) if plan.batch_size % n == 0)
-        changes = {"batch_size": size, "accumulation": plan.effective_batch // size}
-        remedies.append(Remedy(f"Resume with batch size {size}", "train", changes, train=True))
-    return StudioError(
-        f"Training stopped at step {units.number(step)} — {place} ran out of memory",
-        kept=f"The weights of step {units.number(step - 1)} and the charts.",
-        tries="Use a smaller batch with more accumulation, or gradient checkpointing.",
-        remedies=tuple(remedies),
-    )
+def _smaller_batch(plan: TrainConfig) -> tuple[Remedy, ...]:
+    """The same steps with less at a time, where that is possible."""
+    if plan.batch_size == 1:
+        return ()
+    size = next(n for n in range(plan.batch_size // 2, 0, -1) if plan.batch_size % n == 0)
+    changes = {"batch_size": size, "accumulation": plan.effective_batch // size}
+    return (Remedy(f"Resume with batch size {size}", "train", changes, train=True),)

@@ -18,15 +18,60 @@ def test_the_cpu_is_always_there():
     assert default_device() == devices()[0].name
 
 
+def cuda(monkeypatch, *properties, available=True, compute=lambda device: None):
+    """Pretend that there are such CUDA devices, which compute in this way."""
+    device._cuda.cache_clear()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(properties))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", properties.__getitem__)
+    monkeypatch.setattr(device, "_compute", compute)
+
+
+@pytest.fixture(autouse=True)
+def no_device_is_remembered():
+    yield
+    device._cuda.cache_clear()
+
+
 def test_a_gpu_comes_first(monkeypatch):
     class Properties:
         name, total_memory, major = "GeForce RTX 4090", 24 * 2**30, 8
 
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: Properties)
+    cuda(monkeypatch, Properties)
     gpu = devices()[0]
     assert (gpu.name, gpu.label, gpu.capacity, gpu.bf16) == ("cuda:0", "GeForce RTX 4090", 24 * 2**30, True)
     assert default_device() == "cuda:0"
+
+
+@pytest.mark.parametrize("words", ["The NVIDIA driver is too old", "no kernel image is available"])
+def test_a_gpu_that_does_not_work_is_left_out(monkeypatch, words):
+    class Properties:
+        name, total_memory, major = "Old", 2**30, 3
+
+    asked = []
+
+    def fail_on_the_first(device):
+        asked.append(device)
+        if device == "cuda:0":
+            raise RuntimeError(words)
+
+    cuda(monkeypatch, Properties, Properties, compute=fail_on_the_first)
+    assert [found.name for found in devices()] == ["cuda:1", "cpu"]
+    assert [found.name for found in devices()] == ["cuda:1", "cpu"]
+    assert asked == ["cuda:0", "cuda:1"]  # once each
+
+
+def test_a_broken_driver_never_stops_the_cpu(monkeypatch):
+    cuda(monkeypatch, object(), available=False)
+    assert default_device() == "cpu"
+    cuda(monkeypatch, object())  # tells nothing about itself
+    assert default_device() == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: 1 / 0)
+    assert default_device() == "cpu"
+
+
+def test_the_smallest_computation_works_here():
+    device._compute("cpu")
 
 
 @pytest.mark.parametrize("file", ["memory.max", "memory/memory.limit_in_bytes"])
@@ -67,6 +112,7 @@ def test_a_failed_allocation_is_recognized():
         torch.empty(2**55)
     assert is_out_of_memory(failure.value)
     assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory."))
+    assert is_out_of_memory(RuntimeError("CUDA error: out of memory"))
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
 

@@ -346,6 +346,38 @@ def test_a_renewal_that_fails_changes_nothing(session, config, monkeypatch, erro
     assert first + losses(do(session, Train(config, resume=True))) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "ask", "what"),
+    [
+        ("prepare", lambda config: Prepare(config.data), "for these texts"),
+        ("prepare", Train, "for these texts"),
+        ("GPT", Train, "for this model"),
+        ("make_optimizer", lambda config: Train(config, resume=True), "for this model"),
+        ("generate", lambda config: ASK, "to write an answer"),
+        ("moments", lambda config: Save("a.safetensors"), "to copy the model"),
+    ],
+)
+def test_every_lack_of_memory_is_said_in_words(session, config, monkeypatch, name, ask, what):
+    stopped_at(session, Train(config), 3)
+    before = logits(session)
+    if name == "prepare":
+        session._dataset = None
+
+    def fail(*arguments):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+        yield
+
+    def full(*arguments):
+        return fail() if name in ("prepare", "generate") else next(fail())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session_module, name, full)
+        error = failing(session, ask(config), f"not enough memory {what}")
+    assert error.kept
+    assert error.tries
+    assert torch.equal(logits(session), before)
+
+
 def test_resuming_another_shape_is_refused(session, config):
     stopped_at(session, Train(config), 3)
     failing(session, Train(config.changed("model", {"num_layers": 2}), resume=True), "other settings")

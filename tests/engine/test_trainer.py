@@ -300,7 +300,36 @@ def test_running_out_of_memory_is_explained_and_does_no_harm(monkeypatch, batch_
     config = changed(batch_size=batch_size, accumulation=2)
     error = fail_at_step_3(monkeypatch, config, fresh(config), lambda *arguments: torch.empty(2**55))
     assert error.what == "Training stopped at step 3 — this machine ran out of memory"
+    assert error.kept.startswith("The weights of step 2 ")
     assert [remedy.changes for remedy in error.remedies] == remedies
+
+
+@pytest.mark.parametrize("work", ["validation_loss", "sample"])
+def test_running_out_of_memory_after_a_step_names_that_step(monkeypatch, work):
+    monkeypatch.setattr(trainer._Trainer, work, lambda *arguments: torch.empty(2**55))
+    with pytest.raises(StudioError) as failure:
+        list(run())
+    step = {"validation_loss": 5, "sample": 6}[work]
+    assert failure.value.what.startswith(f"Training stopped at step {step} —")
+    assert failure.value.kept.startswith(f"The weights of step {step} ")
+
+
+def test_memory_is_read_now_and_then(monkeypatch):
+    now, reads = 0.0, []
+
+    class Memory(trainer.PeakMemory):
+        def read(self):
+            reads.append(now)
+            return 1000
+
+    monkeypatch.setattr(trainer, "PeakMemory", Memory)
+    monkeypatch.setattr(trainer.time, "monotonic", lambda: now)
+    told = []
+    for event in run(changed(steps=40)):
+        told += [event] if isinstance(event, MemoryMeasured) else []
+        now += 0.25 if isinstance(event, Step) else 0.0
+    assert reads == [0.25, 2.25, 4.25, 6.25, 8.25]  # not at each of the 40 steps
+    assert told == [MemoryMeasured(1000)]
 
 
 def test_other_errors_are_ours_and_pass(monkeypatch):
