@@ -22,6 +22,8 @@ from gpt_studio.core.units import number
 T = TypeVar("T")
 Work = Generator[Progress | None, None, T]  # yields often, so that others have their turn
 
+Fingerprint = tuple[tuple[str, int, int], ...]  # path, time of the last change, bytes of each file
+
 BLOCK = 2**22  # bytes read at a time
 UNCHANGED = "Nothing was changed."
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -82,6 +84,24 @@ def read(name: str) -> Work[list[Document]]:
     if not documents:
         raise _unusable(f"“{label(name)}” is empty.", "Choose a file or folder with text in it.")
     return documents
+
+
+def fingerprint(name: str) -> Work[Fingerprint]:
+    """Tells whether a corpus changed on disk: its files, with their times and sizes; none for a built-in one.
+
+    Raises:
+        StudioError: it is missing, or may not be read.
+    """
+    if name in SOURCES:
+        return ()
+    path = Path(name)
+    files = (yield from _files(path, TEXT_SUFFIXES)) if path.is_dir() else [path]
+    found = []
+    with _explained(label(name)):
+        for file in files:
+            status = file.stat()
+            found.append((str(file), status.st_mtime_ns, status.st_size))
+    return tuple(found)
 
 
 def _reference() -> Work[list[str]]:

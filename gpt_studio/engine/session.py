@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ import torch
 from torch.optim import Optimizer
 
 from gpt_studio.core import units
-from gpt_studio.core.config import SECTIONS, DataConfig, GPTConfig, RunConfig, TrainConfig
+from gpt_studio.core.config import SECTIONS, GPTConfig, RunConfig, TrainConfig
 from gpt_studio.core.errors import Remedy, StudioError
 from gpt_studio.core.events import (
     Built,
@@ -38,9 +38,10 @@ from gpt_studio.core.metrics import History
 from gpt_studio.core.runner import Job
 from gpt_studio.engine import checkpoint
 from gpt_studio.engine.checkpoint import Checkpoint
-from gpt_studio.engine.data import Dataset, prepare
+from gpt_studio.engine.data import Dataset
 from gpt_studio.engine.device import default_device, devices, out_of_memory_explained, use_threads
 from gpt_studio.engine.generator import generate
+from gpt_studio.engine.library import Library
 from gpt_studio.engine.model import GPT, loss
 from gpt_studio.engine.tokenizers import Tokenizer
 from gpt_studio.engine.trainer import make_optimizer, moments, train
@@ -89,7 +90,7 @@ class Session:
     def __init__(self) -> None:
         self._device = default_device()
         self._run: Run | None = None
-        self._dataset: Dataset | None = None
+        self._library = Library()
         self._answer: Job | None = None  # being written by the model there is
         self._training = False
 
@@ -122,16 +123,8 @@ class Session:
     # ------------------------------------------------------------ data and training
 
     def _prepare(self, request: Prepare) -> Job:
-        self._dataset = None
-        dataset = yield from self._prepared(request.data)
+        dataset = yield from self._library.dataset(request.data)
         yield dataset.report
-
-    def _prepared(self, config: DataConfig) -> Generator[Progress | None, None, Dataset]:
-        """The texts of this config, as they were read last."""
-        if self._dataset is None or self._dataset.report.data != config:
-            with out_of_memory_explained(_no_room_for_the_texts):
-                self._dataset = yield from prepare(config)
-        return self._dataset
 
     def _train(self, request: Train) -> Job:
         """A failure before the new model is built leaves the old one as it was."""
@@ -140,7 +133,7 @@ class Session:
         try:
             yield None  # `start` comes this far, so that closing the job always ends training
             _check(config)
-            dataset = yield from self._prepared(config.data)
+            dataset = yield from self._library.dataset(config.data)
             dataset.check(config.model.max_length)
             if request.resume:
                 run = self._resumed(config, dataset)
@@ -279,14 +272,6 @@ def _no_room_for_the_model() -> StudioError:
         "There is not enough memory for this model.",
         kept="The model there was is kept.",
         tries="Use fewer layers, a smaller embedding or another device.",
-    )
-
-
-def _no_room_for_the_texts() -> StudioError:
-    return StudioError(
-        "There is not enough memory for these texts.",
-        kept="Nothing was changed.",
-        tries="Choose fewer or smaller corpora, or close other programs.",
     )
 
 

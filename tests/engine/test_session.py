@@ -38,7 +38,9 @@ from gpt_studio.core.events import (
     UseDevice,
 )
 from gpt_studio.core.runner import Runner
+from gpt_studio.engine import library
 from gpt_studio.engine import session as session_module
+from gpt_studio.engine.library import Library
 from gpt_studio.engine.session import Session, open_session
 
 MODEL = GPTConfig(num_layers=1, heads=2, embed_size=32, max_length=16, vocab_size=257)
@@ -122,7 +124,7 @@ def test_it_learns_a_little_text(session, config):
 def test_texts_are_read_once(session, config, monkeypatch):
     report = only(DataReport, do(session, Prepare(config.data)))
     assert report.train_tokens > 0
-    monkeypatch.setattr(session_module, "prepare", None)
+    monkeypatch.setattr(library, "prepare", None)
     assert losses(do(session, Train(config)))
 
 
@@ -361,7 +363,7 @@ def test_every_lack_of_memory_is_said_in_words(session, config, monkeypatch, nam
     stopped_at(session, Train(config), 3)
     before = logits(session)
     if name == "prepare":
-        session._dataset = None
+        session._library = Library()
 
     def fail(*arguments):
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -371,7 +373,7 @@ def test_every_lack_of_memory_is_said_in_words(session, config, monkeypatch, nam
         return fail() if name in ("prepare", "generate") else next(fail())
 
     with monkeypatch.context() as patch:
-        patch.setattr(session_module, name, full)
+        patch.setattr(library if name == "prepare" else session_module, name, full)
         error = failing(session, ask(config), f"not enough memory {what}")
     assert error.kept
     assert error.tries
