@@ -10,13 +10,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import re
 import secrets
 import shutil
+import sys
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +39,11 @@ from gpt_studio.engine.tokenizers import Tokenizer, tokenizer_from_dict
 from gpt_studio.engine.trainer import MOMENTS
 
 FORMAT = "gpt-studio/1"
-HEADER_ROOM = 2**16  # bytes, for the names and shapes in a file's header
 KEPT = "Nothing was changed."
 TRIES = "Open a .safetensors file that GPT Studio saved."
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, 39, 112}  # the last two on Windows
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+WINDOWS = {5: errno.EACCES, 19: errno.EROFS, 39: errno.ENOSPC, 112: errno.ENOSPC}  # its own error numbers
 
 
 @dataclass
@@ -67,10 +70,11 @@ def save(path: str | Path, checkpoint: Checkpoint) -> int:
         StudioError: the place cannot be written, or the disk is full.
     """
     tensors, metadata = _tensors(checkpoint), _metadata(checkpoint)
-    need = HEADER_ROOM + sum(t.nbytes for t in tensors.values()) + sum(map(len, metadata.values()))
+    need = _header_size(tensors, metadata) + sum(t.nbytes for t in tensors.values())
     try:
-        target = Path(path).resolve()  # a link stays a link
+        target = Path(os.path.realpath(path))  # a link stays a link
         _check_place(target)
+        _remove_partials(target)
         _check_room(target.parent, need)
         _write(target, tensors, metadata)
         return target.stat().st_size
@@ -86,22 +90,54 @@ def _check_place(target: Path) -> None:
 
 
 def _check_room(folder: Path, need: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < need:
-        raise _unsaved(f"{units.memory(free, like=need)} free, {units.memory(need)} needed")
+    if lack := _lack_of_room(folder, need):
+        raise _unsaved(lack)
+
+
+def _lack_of_room(folder: Path, need: int) -> str:
+    """Say how much of a disk is free if that is too little; empty where there is enough, or nobody knows."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return ""
+    return f"{units.memory(free, like=need)} free, {units.memory(need)} needed" if free < need else ""
 
 
 def _write(target: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    partial = target.with_name(f"{target.stem[:40]}.{secrets.token_hex(4)}.partial")
+    partial = target.with_name(f"{_partial_stem(target)}.{secrets.token_hex(4)}.partial")
     try:
         save_file(tensors, partial, metadata)
         with partial.open("rb+") as file:
-            os.fsync(file.fileno())
+            _flush(file.fileno())
         partial.replace(target)
         _flush_folder(target.parent)
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def _partial_stem(target: Path) -> str:
+    return target.stem[:40]  # names have a greatest length
+
+
+def _remove_partials(target: Path) -> None:
+    """Remove what a save to this place left when the program was killed."""
+    ours = re.compile(re.escape(_partial_stem(target)) + r"\.[0-9a-f]{8}\.partial")
+    for file in target.parent.iterdir():
+        if ours.fullmatch(file.name):
+            with contextlib.suppress(OSError):
+                file.unlink()
+
+
+def _flush(descriptor: int) -> None:
+    """Make a file outlive a power cut; a Mac's fsync does not wait for the disk itself."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        with contextlib.suppress(OSError):  # some network disks cannot
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)
 
 
 def _flush_folder(folder: Path) -> None:
@@ -128,6 +164,16 @@ def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
     }
 
 
+def _header_size(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> int:
+    """Bytes that the header takes at most: JSON, in which the texts are quoted once more."""
+    far = 10**15
+    entries = {
+        name: {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [far, far]}
+        for name, tensor in tensors.items()
+    }
+    return len(json.dumps({"__metadata__": metadata, **entries})) + 16
+
+
 def _columns(history: History) -> dict[str, Tensor]:
     columns: dict[str, array[Any]] = {
         "steps": history.steps,
@@ -152,21 +198,19 @@ def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
 def _not_saved(error: OSError | SafetensorError, path: Path, need: int) -> StudioError:
     code = _error_number(error)
     if code in NO_ROOM:
-        free = shutil.disk_usage(path.resolve().parent).free
-        if free < need:
-            return _unsaved(f"{units.memory(free, like=need)} free, {units.memory(need)} needed")
-        return _unsaved(f"the disk did not take {units.memory(need)}")
+        return _unsaved(_lack_of_room(path.parent, need) or f"the disk did not take {units.memory(need)}")
     if code in FORBIDDEN:
         return _unsaved(f"the folder “{path.parent}” may not be written to")
     return _unsaved(os.strerror(code) if code else str(error))
 
 
 def _error_number(error: OSError | SafetensorError) -> int:
-    """The system's number of an error, 0 if unknown. The safetensors library has it in its text alone."""
+    """The POSIX number of an error, 0 if unknown. The safetensors library has it in its text alone."""
     if isinstance(error, OSError):
-        return getattr(error, "winerror", None) or error.errno or 0
+        return error.errno or 0
     found = re.search(r"os error (\d+)", str(error))
-    return int(found[1]) if found else 0
+    number = int(found[1]) if found else 0
+    return WINDOWS.get(number, 0) if os.name == "nt" else number
 
 
 def _unsaved(reason: str) -> StudioError:
@@ -239,7 +283,9 @@ def _read(file: Any) -> Checkpoint:
         raise _damaged("it has no step")
     model = _read_model(file, config)
     moments = _read_moments(file, model)
-    return Checkpoint(config, step, tokenizer, model, _read_history(file, metadata["samples"]), moments)
+    history = _read_history(file, metadata["samples"])
+    _check_history(history, step)
+    return Checkpoint(config, step, tokenizer, model, history, moments)
 
 
 def _check_format(format: str) -> None:
@@ -301,6 +347,15 @@ def _read_history(file: Any, samples: str) -> History:
     if len(rows) != 1 or len(history.validation_steps) != len(history.validation_losses):
         raise _damaged("its curves are of different lengths")
     return history
+
+
+def _check_history(history: History, step: int) -> None:
+    """Training goes on from the last row: after no step that is still to come, with numbers that can grow."""
+    for steps in (history.steps, history.validation_steps):
+        if any(later <= earlier for earlier, later in pairwise((0, *steps, step + 1))):
+            raise _damaged("the steps of its curves are out of order")
+    if history and not all(0 <= history.row(-1)[name] < math.inf for name in ("tokens", "seconds")):
+        raise _damaged("its curves do not end in numbers")
 
 
 def _read_column(file: Any, name: str, typecode: str) -> array[Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from gpt_studio.core.config import GPTConfig, RunConfig, TrainConfig
@@ -146,6 +147,51 @@ def test_a_disk_that_fills_up_while_writing(saved):
         assert "the disk did not take" in refused(saved).what
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    ("system", "error", "words"),
+    [
+        ("posix", OSError(39, "Directory not empty"), os.strerror(39)),
+        ("posix", SafetensorError("I/O error: (os error 28)"), "did not take"),
+        ("posix", SafetensorError("I/O error: (os error 5)"), os.strerror(5)),
+        ("nt", SafetensorError("I/O error: Access is denied. (os error 5)"), "may not be written to"),
+        ("nt", SafetensorError("I/O error: (os error 112)"), "did not take"),
+        ("nt", SafetensorError("The file is in use. (os error 32)"), "The file is in use."),
+        ("nt", PermissionError(errno.EACCES, "Access is denied"), "may not be written to"),
+    ],
+)
+def test_the_reason_is_read_by_the_numbers_of_the_system(monkeypatch, system, error, words):
+    place = Path("gone") / "model.safetensors"
+    if isinstance(error, PermissionError):
+        error.winerror = 5
+    monkeypatch.setattr(checkpoint.os, "name", system)
+    said = checkpoint._not_saved(error, place, 1000).what
+    monkeypatch.undo()
+    assert words in said
+
+
+def test_what_a_killed_save_left_is_removed_by_the_next(saved):
+    stale = saved.with_name("model.0123abcd.partial")
+    others = [
+        "model.partial",
+        "model.0123abcg.partial",
+        "model2.0123abcd.partial",
+        "model.x.0123abcd.partial",
+    ]
+    for name in (stale.name, *others):
+        saved.with_name(name).write_bytes(b"half")
+    save(saved, trained()[2])
+    assert {file.name for file in saved.parent.iterdir()} == {saved.name, *others}
+
+
+def test_the_room_asked_for_is_the_file_s(saved, monkeypatch):
+    _, _, kept = trained()
+    kept.history.samples += [Sample(2, "“", '\n"“ja”\\' * 20_000)] * 3
+    asked = []
+    monkeypatch.setattr(checkpoint, "_check_room", lambda folder, need: asked.append(need))
+    size = save(saved, kept)
+    assert size <= asked[0] < size + 10_000
 
 
 def test_places_that_cannot_be_written(tmp_path):
@@ -291,6 +337,13 @@ WEIGHT = "model.token_embedding.weight"
         lambda t: t.update({"history.loss": torch.zeros(2)}),
         lambda t: t.update({"history.steps": torch.zeros(2, 1, dtype=torch.int64)}),
         lambda t: t.update({"history.validation_steps": torch.zeros(9, dtype=torch.int64)}),
+        lambda t: t.update({"history.validation_steps": torch.tensor([3])}),
+        lambda t: t.update({"history.steps": torch.tensor([2, 1])}),
+        lambda t: t.update({"history.steps": torch.tensor([2, 2])}),
+        lambda t: t.update({"history.steps": torch.tensor([1, 3])}),
+        lambda t: t.update({"history.steps": torch.tensor([0, 1])}),
+        lambda t: t["history.tokens"][-1:].fill_(torch.nan),
+        lambda t: t["history.seconds"][-1:].fill_(torch.inf),
     ],
 )  # fmt: skip
 def test_tensors_that_lie(saved, change):
