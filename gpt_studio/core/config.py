@@ -131,7 +131,7 @@ class GPTConfig(Section):
         sizes = [size for size in (below, below + self.heads) if 0 < size <= high]
         fixes = tuple(Fix(f"Use {size}", {"embed_size": size}) for size in sizes)
         text = f"Embedding size {self.embed_size} is not divisible by {self.heads} heads."
-        return Problem(f"{text} Nearest sizes that work:", fixes)
+        return Problem(text, fixes, "Nearest sizes that work:")
 
     def nearest_valid(self) -> GPTConfig:
         """This config with the first fix of every problem applied; itself when it has none."""

@@ -61,10 +61,14 @@ class Fix:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a value cannot be used, in one sentence, and the clicks that would mend it."""
+    """Why a value cannot be used, in one sentence, and the clicks that would mend it.
+
+    `hint` introduces the clicks where they are shown.
+    """
 
     text: str
     fixes: tuple[Fix, ...] = ()
+    hint: str = ""
 
 
 def setting(default: Any, label: str, *, help: str, **description: Any) -> Any:

@@ -24,10 +24,11 @@ from PySide6.QtGui import (
     QShowEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QFileDialog, QFrame, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QSizePolicy, QWidget
 
 from gpt_studio.core import units
 from gpt_studio.core.errors import StudioError
+from gpt_studio.gui.dialogs import ask_where_to_save
 from gpt_studio.gui.layouts import Column
 from gpt_studio.gui.plotting import round_ticks
 from gpt_studio.gui.read_out import Reading, ReadOut
@@ -374,13 +375,13 @@ class Chart(Surface):
         return menu
 
     def _export(self, suffix: str, kind: str, write: Callable[[Path], None]) -> None:
-        proposed = f"{self.accessibleName().lower()}.{suffix}"
-        chosen, _ = QFileDialog.getSaveFileName(self, f"Export {self.accessibleName()}", proposed, kind)
+        name = self.accessibleName()
+        proposed = str(Path.home() / f"{name.lower()}.{suffix}")
+        chosen = ask_where_to_save(self, f"Export {name}", proposed, kind, suffix)
         if not chosen:
             return
-        path = Path(chosen)
         try:
-            write(path if path.suffix else path.with_suffix(f".{suffix}"))
+            write(Path(chosen))
         except OSError as error:
             reason = error.strerror or str(error)
             self.failed.emit(

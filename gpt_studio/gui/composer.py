@@ -59,6 +59,7 @@ class Composer(QWidget):
 
     def show_placeholder(self, text: str) -> None:
         self.editor.setPlaceholderText(text)
+        self.editor.viewport().update()  # Qt repaints it at the next change of focus only
 
     def set_ready(self, ready: bool, empty_goes: bool = False) -> None:
         """Whether there is a model to write to; `empty_goes`: sending nothing means something too."""

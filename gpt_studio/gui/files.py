@@ -9,7 +9,9 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QSettings, Signal
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from gpt_studio.core import units
 from gpt_studio.core.events import Failed, Saved
+from gpt_studio.gui.dialogs import ask_where_to_save
 from gpt_studio.gui.store import Store
 
 SUFFIX = ".safetensors"
@@ -48,7 +50,7 @@ class Files(QObject):
         if state.model is None:
             return
         suggestion = state.path or str(Path(self._folder()) / f"step-{state.step:06d}{SUFFIX}")
-        path = ask_where_to_save(self._window, suggestion)
+        path = ask_where_to_save(self._window, "Save checkpoint", suggestion, CHECKPOINTS, SUFFIX)
         if path:
             self._then = (path, then) if then else None
             self._store.save(path)
@@ -81,7 +83,7 @@ class Files(QObject):
         """Press the run button; a new model in place of an unsaved one is asked about first."""
         state = self._store.state
         if state.primary == "train" and not state.problems:
-            self.guard(self._store.press_primary)
+            self.guard(self._store.press_primary, "Training starts a new model in its place.")
         else:
             self._store.press_primary()
 
@@ -99,23 +101,24 @@ class Files(QObject):
 
     # ------------------------------------------------------------ nothing is lost
 
-    def guard(self, then: Callable[[], None]) -> None:
+    def guard(self, then: Callable[[], None], why: str = "") -> None:
         """Do something that replaces the model, after asking about what is not saved."""
         if not self._store.state.unsaved:
             then()
             return
-        answer = self._ask_about_unsaved()
+        answer = self._ask_about_unsaved(why)
         if answer == QMessageBox.StandardButton.Discard:
             then()
         elif answer == QMessageBox.StandardButton.Save:
             self.save(then)
 
-    def _ask_about_unsaved(self) -> QMessageBox.StandardButton:
+    def _ask_about_unsaved(self, why: str) -> QMessageBox.StandardButton:
         buttons = QMessageBox.StandardButton
         box = QMessageBox(self._window)
         box.setWindowTitle("Save the model")
-        box.setText(f"This model has learned {self._store.state.step} steps that no file holds.")
-        box.setInformativeText("Save it as a checkpoint first?")
+        steps = units.number(self._store.state.step)
+        box.setText(f"This model is at step {steps}, and no file holds it.")
+        box.setInformativeText(f"{why} Save it as a checkpoint first?".strip())
         box.setStandardButtons(buttons.Save | buttons.Discard | buttons.Cancel)
         box.setDefaultButton(buttons.Save)
         return buttons(box.exec())
@@ -145,22 +148,7 @@ class Files(QObject):
 
     def _folder(self) -> str:
         folder = str(self._settings.value("folder", ""))
-        return folder if Path(folder).is_dir() else str(Path.home())
-
-
-def ask_where_to_save(parent: QWidget, suggestion: str) -> str:
-    """A path for a checkpoint, "" if the person thinks again."""
-    dialog = save_dialog(parent, suggestion)
-    return dialog.selectedFiles()[0] if dialog.exec() else ""
-
-
-def save_dialog(parent: QWidget, suggestion: str) -> QFileDialog:
-    """It adds the ending before it asks whether to replace a file, so that the answer is about that file."""
-    dialog = QFileDialog(parent, "Save checkpoint", suggestion, CHECKPOINTS)
-    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-    dialog.setDefaultSuffix(SUFFIX)
-    dialog.selectFile(suggestion)
-    return dialog
+        return folder if folder and Path(folder).is_dir() else str(Path.home())
 
 
 def remembered_number(settings: QSettings, key: str, default: float) -> float:

@@ -167,7 +167,7 @@ class ProblemStrip(QWidget):
         row.addWidget(IconLabel("alert-triangle", "warn", 14), 0, Qt.AlignmentFlag.AlignTop)
         text = Column(spacing=6)
         row.addLayout(text, 1)
-        text.addWidget(Label(problem.text, "small", "text", wrap=True))
+        text.addWidget(Label(f"{problem.text} {problem.hint}".strip(), "small", "text", wrap=True))
         self.buttons = [self._button(fix) for fix in problem.fixes]
         if self.buttons:
             flow = FlowLayout(spacing=6)

@@ -211,7 +211,7 @@ class VocabularyRow(FormRow):
         super().__init__(setting)
         self.tokenizer = LinkButton("")
         self.value = Label(style="value", role="text", tabular=True)
-        self.line.setContentsMargins(0, 0, look.px(9), 0)
+        self.line.set_right(9)
         self.add_editor(self.tokenizer)
         self.line.addStretch(1)
         self.line.addWidget(self.value)

@@ -165,6 +165,10 @@ class TrainingPage(QWidget):
         """Draw an event into the loss chart."""
         self.loss.mark_event(step, text, role)
 
+    def show_all(self) -> None:
+        """End showing the loss alone."""
+        self._expand.setChecked(False)
+
     def clear(self) -> None:
         """Back to nothing learned."""
         self._start(self._state.config, History())
@@ -176,7 +180,8 @@ class TrainingPage(QWidget):
         if not board:
             self.hero.show_state(state)
             return
-        self._show_plan(state.config.train)
+        followed = state.training or state.resumable or state.model is None
+        self._show_plan(state.config.train if followed else self._config.train)
         self._show_waiting()
         if (before.running, before.paused, before.model) != (state.running, state.paused, state.model):
             self._show_figures()

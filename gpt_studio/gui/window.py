@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -61,6 +62,7 @@ class Window(QMainWindow):
         self.files = Files(self.store, settings, self)
         self._was_painted = False
         self._was_awake = False
+        self._noted_problem = ""  # the setting the status bar points at
         self._closing = False  # what is not saved has been asked about
         self._waiting_to_close = False  # for a file that is being written
         self._trusted = set(remembered_list(settings, "texts"))  # paths a person chose on this computer
@@ -184,7 +186,7 @@ class Window(QMainWindow):
         self.worker.start()
         self.store.prepare()
         if checkpoint:
-            self.store.open(checkpoint)
+            self.store.open(str(Path(checkpoint).resolve()))
 
     def press_primary(self) -> None:
         if not self.store.state.awake:
@@ -218,6 +220,7 @@ class Window(QMainWindow):
             self.columns.unfold("left")
             self.settings_panel.focus_problem(name)
         self.status.note(self.store.state.problems[name].text, "alert-triangle", "warn")
+        self._noted_problem = name
 
     def focus_composer(self) -> None:
         self.columns.unfold("right")
@@ -226,8 +229,10 @@ class Window(QMainWindow):
     def _escape(self) -> None:
         if self.store.state.generating:
             self.store.stop_generating()
-        else:
+        elif not self.banner.isHidden():
             self.banner.dismiss()
+        else:
+            self.training_page.show_all()
 
     # ------------------------------------------------------------ facts
 
@@ -235,6 +240,9 @@ class Window(QMainWindow):
         if state.awake and not self._was_awake:
             self._was_awake = True
             log.info("The engine is awake on %s", state.device_name)
+        if self._noted_problem and self._noted_problem not in state.problems:
+            self._noted_problem = ""
+            self.status.note("")
         if self._waiting_to_close and not state.filing:
             QTimer.singleShot(0, self.close)
         self.setWindowTitle(f"{state.name}{' •' if state.unsaved else ''} — GPT Studio")

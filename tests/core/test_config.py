@@ -76,7 +76,8 @@ def test_each_offered_size_really_works(embed_size, heads):
 
 def test_an_indivisible_size_is_explained_with_both_neighbors():
     problem = GPTConfig(embed_size=100, heads=12).problems()["embed_size"]
-    assert problem.text == "Embedding size 100 is not divisible by 12 heads. Nearest sizes that work:"
+    assert problem.text == "Embedding size 100 is not divisible by 12 heads."
+    assert problem.hint == "Nearest sizes that work:"
     assert [fix.label for fix in problem.fixes] == ["Use 96", "Use 108"]
 
 

@@ -364,7 +364,7 @@ def test_an_export_that_fails_is_told_not_raised(qtbot, tmp_path, monkeypatch):
     loss = trained(qtbot)
     for suffix in ("png", "csv"):
         path = str(tmp_path / "no such folder" / f"loss.{suffix}")
-        monkeypatch.setattr(chart_module.QFileDialog, "getSaveFileName", lambda *_, path=path: (path, ""))
+        monkeypatch.setattr(chart_module, "ask_where_to_save", lambda *_, path=path: path)
         entry = next(a for a in loss.menu().actions() if a.text() == f"Export {suffix.upper()}…")
         with qtbot.waitSignal(loss.failed) as told:
             entry.trigger()

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontMetricsF, QTextCursor
-from PySide6.QtWidgets import QFileDialog
 
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.events import Built, Corpus, DataReport, Evaluated, Opened, Progress, Sampled, Step
@@ -472,7 +471,8 @@ def test_smoothing_and_scale_reach_the_chart(page, qtbot):
 
 def test_a_chart_that_cannot_be_exported_is_told(page, qtbot, monkeypatch, tmp_path):
     learn(page, 10)
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "no" / "such.csv"), ""))
+    nowhere = str(tmp_path / "no" / "such.csv")
+    monkeypatch.setattr("gpt_studio.gui.chart.ask_where_to_save", lambda *_: nowhere)
     csv = next(action for action in page.norm.menu().actions() if action.text() == "Export CSV…")
     with qtbot.waitSignal(page.failed) as heard:
         csv.trigger()

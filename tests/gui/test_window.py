@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, QSettings, Qt, QUrl
@@ -25,10 +26,12 @@ from gpt_studio.core.events import (
     UseDevice,
 )
 from gpt_studio.core.metrics import METRICS, History
-from gpt_studio.gui import files as files_module
 from gpt_studio.gui import window as window_module
 from gpt_studio.gui.buttons import Button, ToolButton
 from gpt_studio.gui.columns import Rail
+from gpt_studio.gui.dialogs import save_dialog
+from gpt_studio.gui.files import CHECKPOINTS, SUFFIX
+from gpt_studio.gui.inputs import NumberField
 from gpt_studio.gui.theme import DARK, LIGHT, look
 from gpt_studio.gui.window import PAGES, Window
 from gpt_studio.gui.worker import Worker
@@ -219,7 +222,7 @@ def test_recent_files_lead_back(qtbot, window, session, tmp_path):
 
 
 def answer(monkeypatch, button):
-    monkeypatch.setattr(window_module.Files, "_ask_about_unsaved", lambda self: button)
+    monkeypatch.setattr(window_module.Files, "_ask_about_unsaved", lambda self, why: button)
 
 
 def test_new_asks_before_an_unsaved_model_goes(qtbot, window, session, monkeypatch):
@@ -277,7 +280,7 @@ def test_another_save_does_not_go_on_in_its_place(qtbot, window, session, monkey
 
 
 def test_the_ending_is_added_before_a_file_would_be_replaced(window, tmp_path):
-    dialog = files_module.save_dialog(window, str(tmp_path / "mine.safetensors"))
+    dialog = save_dialog(window, "Save", str(tmp_path / "mine.safetensors"), CHECKPOINTS, SUFFIX)
     assert dialog.defaultSuffix() == "safetensors"
     assert dialog.acceptMode() == dialog.AcceptMode.AcceptSave
     assert not dialog.testOption(dialog.Option.DontConfirmOverwrite)
@@ -450,3 +453,27 @@ def test_column_widths_are_remembered(open_window, settings):
     first.close()
     second = open_window(1440, 700)
     assert (second.settings_panel.width(), second.chat.width()) == chosen
+
+
+def test_undo_works_with_the_cursor_in_a_field(qtbot, window):
+    field = next(f for f in window.settings_panel.findChildren(NumberField) if f.accessibleName() == "Heads")
+    window.activateWindow()
+    field.setFocus()
+    field.selectAll()
+    qtbot.keyClicks(field, "8")
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    assert window.store.state.config.model.heads == 8
+    qtbot.keyClick(field, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert window.store.state.config.model.heads == 4
+
+
+def test_the_warning_of_a_problem_goes_with_it(qtbot, window):
+    window.store.edit("model", {"embed_size": 130})
+    press(qtbot, window, "Train")
+    assert "not divisible" in window.status.text()
+    window.store.edit("model", {"embed_size": 128})
+    assert "not divisible" not in window.status.text()
+
+
+def test_a_first_file_dialog_begins_at_home(window):
+    assert window.files._folder() == str(Path.home())
