@@ -8,6 +8,7 @@ import torch
 from PySide6.QtCore import QEventLoop, QSettings, QTimer
 from safetensors.torch import save_file
 
+from gpt_studio.gui.buttons import Button
 from gpt_studio.gui.window import Window
 from gpt_studio.gui.worker import Worker
 
@@ -147,9 +148,11 @@ def test_a_wrong_corpus(window, tmp_path, says, make):
     path = tmp_path / "corpus.txt"
     make(path)
     before = window.store.state
-    window.store.edit("data", {"corpora": (str(path),)})
-    assert says in told(window)
-    window.store.undo()
+    window.store.edit("data", {"corpora": (*before.config.data.corpora, str(path))})
+    wait(window, lambda: not window.banner.isHidden())
+    leave_out = next(b for b in window.banner.findChildren(Button) if b.text() == "Leave out corpus.txt")
+    assert says in window.banner.text()
+    leave_out.click()
     wait(window, lambda: window.store.state.report is not None and not window.store.state.running)
     assert window.store.state.model == before.model
     assert window.store.state.config == before.config

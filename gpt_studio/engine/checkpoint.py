@@ -109,6 +109,7 @@ def _write(target: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -
         save_file(tensors, partial, metadata)
         with partial.open("rb+") as file:
             _flush(file.fileno())
+        partial.chmod(0o666 & ~_umask())  # as any new file: others in a shared folder may read it
         partial.replace(target)
         _flush_folder(target.parent)
     finally:
@@ -127,6 +128,13 @@ def _remove_partials(target: Path) -> None:
         if ours.fullmatch(file.name):
             with contextlib.suppress(OSError):
                 file.unlink()
+
+
+def _umask() -> int:
+    """What new files do not allow; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def _flush(descriptor: int) -> None:
@@ -256,7 +264,7 @@ def _damaged(what: str = "it cannot be read to its end") -> StudioError:
 
 def _check_file(path: Path) -> None:
     if not path.exists():
-        raise StudioError(f"There is no file “{path.name}” any more.", tries="Open another checkpoint.")
+        raise StudioError(f"There is no file “{path.name}”.", tries="Open another checkpoint.")
     if path.is_dir():
         raise StudioError(f"“{path.name}” is a folder, not a checkpoint.")
     if not path.is_file() or path.stat().st_size == 0:

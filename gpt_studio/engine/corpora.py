@@ -25,7 +25,7 @@ Work = Generator[Progress | None, None, T]  # yields often, so that others have 
 Fingerprint = tuple[tuple[str, int, int], ...]  # path, time of the last change, bytes of each file
 
 BLOCK = 2**22  # bytes read at a time
-UNCHANGED = "Nothing was changed."
+UNCHANGED = "The model and the files are as they were."
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 # Tests, tables and what others installed; pydoc_data is the language reference again.

@@ -8,6 +8,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
@@ -80,7 +81,8 @@ def prepare(config: DataConfig) -> Work[Dataset]:
     kind = tokenizer(config.tokenizer)
     corpora: dict[str, list[Document]] = {}
     for name in config.corpora:
-        corpora[name] = yield from read(name)
+        with may_be_left_out(name, config.corpora):
+            corpora[name] = yield from read(name)
     parts = _parts(corpora, config.validation)
     yield from _tokenize(kind, parts, sum(map(_size, corpora.values())))
     train = _stream(kind, [part for part in parts if not part.held_out])
@@ -89,6 +91,18 @@ def prepare(config: DataConfig) -> Work[Dataset]:
     report = _report(config, kind, corpora, parts, train[:PREVIEW], counts)
     seconds = time.perf_counter() - started
     return Dataset(kind, train, validation, dataclasses.replace(report, seconds=seconds))
+
+
+@contextmanager
+def may_be_left_out(name: str, corpora: Sequence[str]) -> Iterator[None]:
+    """Let the failure of one corpus offer to go on with the others, where there are any."""
+    try:
+        yield
+    except StudioError as error:
+        others = tuple(other for other in corpora if other != name)
+        if others:
+            error.remedies += (Remedy(f"Leave out {label(name)}", "data", {"corpora": others}),)
+        raise
 
 
 def _parts(corpora: Mapping[str, Sequence[Document]], share: float) -> list[_Part]:

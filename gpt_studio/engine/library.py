@@ -5,7 +5,7 @@ from __future__ import annotations
 from gpt_studio.core.config import DataConfig
 from gpt_studio.core.errors import StudioError
 from gpt_studio.engine.corpora import Fingerprint, Work, fingerprint
-from gpt_studio.engine.data import Dataset, prepare
+from gpt_studio.engine.data import Dataset, may_be_left_out, prepare
 from gpt_studio.engine.device import out_of_memory_explained
 
 Wanted = tuple[DataConfig, tuple[Fingerprint, ...]]
@@ -28,7 +28,8 @@ class Library:
         """
         files = []
         for name in config.corpora:
-            files.append((yield from fingerprint(name)))
+            with may_be_left_out(name, config.corpora):
+                files.append((yield from fingerprint(name)))
         wanted = (config, tuple(files))
         while not (self._held and self._held[0] == wanted):
             if not (self._reading and self._reading[0] == wanted):

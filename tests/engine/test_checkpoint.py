@@ -371,3 +371,14 @@ def test_damage_at_random_is_refused_or_harmless(saved, tmp_path):
         except StudioError:
             refusals += 1
     assert refusals > 200
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_others_may_read_it_as_they_may_any_new_file(tmp_path, saved):
+    kept = load(saved)
+    before = os.umask(0o022)
+    try:
+        save(tmp_path / "shared.safetensors", kept)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "shared.safetensors").stat().st_mode & 0o777 == 0o644
