@@ -69,7 +69,7 @@ def training(photo: Photographer) -> None:
     window.files.train()
     photo.train_to(1000)
     store.save(str(photo.folder / "python-tiny.safetensors"))
-    store.edit("sample", {"max_tokens": 160})
+    store.edit("sample", {"max_tokens": 160, "temperature": 0.9})
     photo.say("The value of an attribute ")
     photo.wait(lambda: not store.state.generating)
     photo.train_to(1100)
@@ -113,11 +113,16 @@ def data(photo: Photographer) -> None:
     photo.wait(lambda: store.state.report is not None)
     photo.rest(0.5)
     tokens = window.data_page.preview.tokens
-    tokens.hovered.emit(120)  # as when a mouse points at it
+    tokens.hovered.emit(20)  # as when a mouse points at it
     photo.take("data-dark")
+    tokens.hovered.emit(-1)
+    store.edit("data", {"corpora": ("python-reference",)})
+    store.reset()
+    window.show_page("training")
+    photo.wait(lambda: store.state.report is not None)
 
 
-SCENES = {"first-launch": first_launch, "training": training, "failure": failure, "data": data}
+SCENES = {"first-launch": first_launch, "data": data, "training": training, "failure": failure}
 
 
 def main() -> int:
