@@ -184,10 +184,6 @@ class Card(Surface):
         self.body = Column()
         self._column.addLayout(self.body, 1)
 
-    def set_title(self, title: str) -> None:
-        self._title.setText(title)
-        self.setAccessibleName(title)
-
     def set_caption(self, caption: str) -> None:
         self._caption.setText(caption)
 
@@ -333,10 +329,6 @@ class EmptyState(QWidget):
             column.addSpacing(look.px(6))
             column.addWidget(action, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(1)
-
-    def set_text(self, title: str, sentence: str) -> None:
-        self._title.setText(title)
-        self._sentence.setText(sentence)
 
 
 class Floating(QWidget):
