@@ -1,11 +1,13 @@
 """Every test runs with no display and no GPU, and torch on one thread."""
 
 import os
+import tempfile
 
 from hypothesis import settings
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["GPT_STUDIO_HOME"] = tempfile.mkdtemp(prefix="gpt-studio-tests-")  # never a person's own folders
 os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the same tests everywhere
 os.environ.setdefault("QT_LOGGING_RULES", "qt.qpa.fonts.warning=false")
 

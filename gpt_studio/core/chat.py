@@ -10,6 +10,7 @@ Role = Literal["user", "model"]
 Mode = Literal["chat", "continue"]
 
 _STARTERS = {
+    "world": ("Where does the fox live?", "What is 7 plus 5?", "Tell me a story about the owl."),
     "python-reference": ("The", "A function is", "An exception"),
     "python-library": ("import", "def", "class"),
 }
@@ -27,13 +28,13 @@ class Message:
 
 @dataclass(frozen=True)
 class Template:
-    """How a conversation is written down: the name before each message and what ends it.
+    """How a conversation is written down: what stands before each message and what ends it.
 
     Only a model that read texts written this way answers; any other just goes on with the text.
     """
 
-    user: str = "User: "
-    model: str = "Assistant: "
+    user: str = "Q: "
+    model: str = "A: "
     end: str = "\n"
 
     def prompt(self, messages: Iterable[Message]) -> str:
@@ -41,9 +42,12 @@ class Template:
 
         The space after that name is left to the model: a tokenizer keeps it together with the next word.
         """
+        return self.text(messages) + self.model.rstrip()
+
+    def text(self, messages: Iterable[Message]) -> str:
+        """A whole conversation, as a model learns from it."""
         names = {"user": self.user, "model": self.model}
-        lines = (names[message.role] + message.text.strip() + self.end for message in messages)
-        return "".join(lines) + self.model.rstrip()
+        return "".join(names[message.role] + message.text.strip() + self.end for message in messages)
 
     @property
     def stop(self) -> str:
@@ -51,10 +55,7 @@ class Template:
         return self.end + self.user.rstrip()
 
 
-TEMPLATE = Template()
-
-
-def request(mode: Mode, messages: Sequence[Message], template: Template = TEMPLATE) -> tuple[str, str]:
+def request(mode: Mode, messages: Sequence[Message], template: Template) -> tuple[str, str]:
     """The prompt and the stop text for the model's next turn.
 
     To continue, the prompt is the raw text so far, nothing added and nothing to stop at.

@@ -6,10 +6,12 @@ Half-typed configs may exist; `problems()` explains them field by field. Choices
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from gpt_studio.core.chat import Template
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.settings import Choice, Fix, Problem, Value, setting, settings_of, value_problem
 
@@ -145,8 +147,13 @@ class GPTConfig(Section):
         return config
 
 
-TOKENIZERS = (Choice("bytes", "Bytes"), Choice("gpt2", "GPT-2 BPE"))
-VOCAB_SIZES = {"bytes": 257, "gpt2": 50257}
+TOKENIZERS = (
+    Choice("characters", "Characters"),
+    Choice("bytes", "Bytes"),
+    Choice("bpe", "Own BPE"),
+    Choice("gpt2", "GPT-2 BPE"),
+    Choice("file", "From a file"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,15 +161,65 @@ class DataConfig(Section):
     """Which texts are learned and how they become tokens. Corpora are built-in names or paths."""
 
     corpora: tuple[str, ...] = setting(
-        ("python-reference",), "Corpora", shown=False, help="The texts the model learns from.",
+        ("world",), "Corpora", shown=False, help="The texts the model learns from.",
+    )  # fmt: skip
+    weights: tuple[float, ...] = setting(
+        (), "Shares", items="float", shown=False,
+        help="How much of what the model reads comes from each corpus. None: as much as there is.",
     )  # fmt: skip
     tokenizer: str = setting(
-        "bytes", "Tokenizer", choices=TOKENIZERS, shown=False, help="How text becomes numbers.",
+        "characters", "Tokenizer", choices=TOKENIZERS, shown=False, help="How text becomes numbers.",
+    )  # fmt: skip
+    tokenizer_file: str = setting(
+        "", "Tokenizer file", shown=False, help="A .tiktoken file, or a Hugging Face tokenizer.json.",
+    )  # fmt: skip
+    bpe_size: int = setting(
+        4096, "BPE vocabulary", low=256, high=65536, stops=_powers(256, 65536), shown=False,
+        help="How many pieces of text the own BPE learns; the 256 bytes are among them.",
+        cost="A larger one makes texts shorter and the model's tables larger.",
+    )  # fmt: skip
+    user_prefix: str = setting(
+        "Q: ", "Before a question", shown=False, help="The text a dialogue has before what a person says.",
+    )  # fmt: skip
+    model_prefix: str = setting(
+        "A: ", "Before an answer", shown=False, help="The text a dialogue has before what the model says.",
+    )  # fmt: skip
+    turn_end: str = setting(
+        "\n", "After each", shown=False, help="The text a dialogue has after each question and answer.",
     )  # fmt: skip
     validation: float = setting(
         0.1, "Held out", low=0.0, high=0.5, decimals=2, shown=False,
         help="The share of documents never trained on, to see whether the model learns or memorizes.",
     )  # fmt: skip
+
+    @property
+    def template(self) -> Template:
+        """How the dialogues among the texts are written down."""
+        return Template(self.user_prefix, self.model_prefix, self.turn_end)
+
+    def problems(self) -> dict[str, Problem]:
+        found = super().problems()
+        if "weights" not in found and self.weights:
+            if len(self.weights) != len(self.corpora) or not all(0 < w < math.inf for w in self.weights):
+                found["weights"] = Problem(
+                    "Each corpus needs a share above zero.", (Fix("Mix by size", {"weights": ()}),)
+                )
+        if self.tokenizer == "file" and not self.tokenizer_file:
+            found["tokenizer"] = Problem(
+                "No tokenizer file is chosen.", (Fix("Use characters", {"tokenizer": "characters"}),)
+            )
+        if not self.template.stop.strip():
+            found["user_prefix"] = Problem(
+                "A dialogue needs a text before each question, to tell who speaks.",
+                (Fix("Use “Q: ”", {"user_prefix": "Q: "}),),
+            )
+        return found
+
+
+def expected_vocab_size(data: DataConfig) -> int:
+    """The vocabulary a tokenizer comes to. Characters and files are only known once they have been read."""
+    sizes = {"characters": 340, "bytes": 257, "bpe": data.bpe_size + 1, "gpt2": 50257, "file": 50257}
+    return sizes[data.tokenizer]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,8 +330,8 @@ class RunConfig:
     def changed(self, section: str, changes: Mapping[str, Value]) -> RunConfig:
         """A copy with some fields of one section replaced. The vocabulary follows the tokenizer."""
         config = dataclasses.replace(self, **{section: getattr(self, section).changed(**changes)})
-        if section == "data" and "tokenizer" in changes:
-            size = VOCAB_SIZES[config.data.tokenizer]
+        if section == "data" and changes.keys() & {"tokenizer", "bpe_size"}:
+            size = expected_vocab_size(config.data)
             config = dataclasses.replace(config, model=config.model.changed(vocab_size=size))
         return config
 

@@ -16,6 +16,7 @@ class BuiltIn:
 
 
 BUILT_IN = (
+    BuiltIn("world", "Small world", "dialogues and stories, made here"),
     BuiltIn("python-reference", "Python reference", "English about Python"),
     BuiltIn("python-library", "Python standard library", "Python source code"),
 )

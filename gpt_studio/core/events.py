@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from gpt_studio.core.config import DataConfig, RunConfig, SampleConfig
 from gpt_studio.core.errors import Remedy
-from gpt_studio.core.metrics import History, Sample
+from gpt_studio.core.metrics import Exam, History, Sample
 
 # ---------------------------------------------------------------- requests
 
@@ -31,6 +31,31 @@ class Prepare(Request):
 
     kind = "data"
     data: DataConfig
+
+
+@dataclass(frozen=True)
+class Compare(Request):
+    """See what each tokenizer makes of the chosen corpora."""
+
+    kind = "compare"
+    data: DataConfig
+
+
+@dataclass(frozen=True)
+class ReadBatch(Request):
+    """Show the first batch of a run, as the model sees it."""
+
+    kind = "batch"
+    config: RunConfig
+
+
+@dataclass(frozen=True)
+class ExportTokenizer(Request):
+    """Write the tokenizer of the chosen corpora to a .tiktoken file."""
+
+    kind = "file"
+    data: DataConfig
+    path: str
 
 
 @dataclass(frozen=True)
@@ -67,6 +92,13 @@ class Open(Request):
 
     kind = "file"
     path: str
+
+
+@dataclass(frozen=True)
+class OpenDemo(Request):
+    """Put the demo model in the place of the one there is."""
+
+    kind = "file"
 
 
 @dataclass(frozen=True)
@@ -203,18 +235,19 @@ class Progress(Event):
 
 @dataclass(frozen=True)
 class Corpus:
-    """One chosen corpus after reading: sizes in bytes, documents and tokens."""
+    """One chosen corpus after reading: bytes of UTF-8, documents, tokens, and its share of what is read."""
 
     name: str
     label: str
     size: int
     documents: int
     tokens: int
+    share: float
 
 
 @dataclass(frozen=True)
 class PreviewToken:
-    """A token of the preview: its text, id, raw bytes, and how often the whole corpus holds it."""
+    """A token as people see it: its text, id, raw bytes, and how often the whole data set holds it."""
 
     text: str
     id: int
@@ -224,10 +257,32 @@ class PreviewToken:
 
 
 @dataclass(frozen=True)
+class Preview:
+    """How a corpus begins."""
+
+    corpus: str
+    title: str
+    tokens: tuple[PreviewToken, ...]
+
+
+@dataclass(frozen=True)
+class TextFacts:
+    """What was noticed in the texts; `core.findings` says what it means."""
+
+    documents: int  # all of them
+    near_duplicates: int = 0  # documents that nearly repeat an earlier one
+    overlap: float = 0.0  # share of the held-out documents that nearly repeat one learned from
+    misencoded: tuple[str, ...] = ()  # files with bytes that are no UTF-8, read as an older encoding
+    control: int = 0  # control characters
+    largest: tuple[str, float] = ("", 0.0)  # the largest document and its share of all bytes
+
+
+@dataclass(frozen=True)
 class DataReport(Event):
     """What the chosen corpora came to with the chosen tokenizer."""
 
     data: DataConfig
+    fingerprint: str  # of contents and tokenizer: the same texts give the same one
     corpora: tuple[Corpus, ...]
     vocab_size: int
     vocab_used: int  # different tokens that occur
@@ -238,23 +293,75 @@ class DataReport(Event):
     documents: int
     validation_documents: int
     token_lengths: tuple[float, ...]  # share of tokens with 1, 2, 3 … characters, the last one and longer
-    preview: tuple[PreviewToken, ...]
-    preview_title: str
+    facts: TextFacts
+    previews: tuple[Preview, ...]  # one of each corpus
     seconds: float
+    cached: bool  # found on disk, not made now
 
     @property
     def tokens(self) -> int:
         return self.train_tokens + self.validation_tokens
 
+    @property
+    def bytes_per_token(self) -> float:
+        return self.size / max(1, self.tokens)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What one tokenizer makes of the texts. `tokenizer` is its name in DataConfig."""
+
+    tokenizer: str
+    label: str
+    vocab_size: int
+    vocab_used: int
+    tokens: int
+    bytes_per_token: float
+
+
+@dataclass(frozen=True)
+class Compared(Event):
+    """The tokenizers compared so far, on `size` bytes of the corpora's text; the last event has all."""
+
+    data: DataConfig
+    size: int
+    whole: bool  # all of the text, not only a part of it
+    rows: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True)
+class BatchRead(Event):
+    """The first texts of a run's first batch: each row has one token more than the context.
+
+    The model reads all but the last of a row; its targets are all but the first.
+    """
+
+    config: RunConfig
+    batch_size: int  # rows in the whole batch
+    context: int
+    rows: tuple[tuple[PreviewToken, ...], ...]
+
+
+@dataclass(frozen=True)
+class Exported(Event):
+    """A file was written that is no checkpoint."""
+
+    path: str
+    size: int
+
 
 @dataclass(frozen=True)
 class Built(Event):
-    """There is a model now, with this many parameters, at this step, made from this config."""
+    """There is a model now, with this many parameters, at this step, made from this config.
+
+    `bytes_per_token` turns its losses into bits per byte; 0 where it is not known.
+    """
 
     config: RunConfig
     parameters: int
     device: str
     step: int
+    bytes_per_token: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -263,6 +370,13 @@ class Step(Event):
 
     step: int
     values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Examined(Event):
+    """What an exam of the small world came to."""
+
+    exam: Exam
 
 
 @dataclass(frozen=True)
@@ -331,6 +445,13 @@ class Opened(Event):
     history: History
     parameters: int
     device: str
+
+
+@dataclass(frozen=True)
+class DemoOpened(Event):
+    """The demo model is there to talk to; `model` tells of it as of any other."""
+
+    model: Built
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,8 +37,25 @@ class Sample:
     text: str
 
 
+@dataclass(frozen=True)
+class Exam:
+    """The share of right answers by skill (a name of core.world.SKILLS), 0 to 1, at one step."""
+
+    step: int
+    scores: Mapping[str, float]
+
+    @property
+    def mean(self) -> float:
+        return sum(self.scores.values()) / max(1, len(self.scores))
+
+
+def bits_per_byte(loss: float, bytes_per_token: float) -> float:
+    """A loss in nats per token as bits per byte of text, which does not depend on the tokenizer."""
+    return loss / math.log(2) / bytes_per_token
+
+
 class History:
-    """The curves of one run: a row a step, and the validation losses and samples between them."""
+    """The curves of one run: a row a step, and the validation losses, samples and exams between them."""
 
     def __init__(self) -> None:
         self.steps = array("q")
@@ -45,6 +63,8 @@ class History:
         self.validation_steps = array("q")
         self.validation_losses = array("d")
         self.samples: list[Sample] = []
+        self.exams: list[Exam] = []
+        self.bytes_per_token = 0.0  # 0: not known
 
     def __len__(self) -> int:
         return len(self.steps)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-Value = int | float | bool | str | tuple[str, ...]
+Value = int | float | bool | str | tuple[str, ...] | tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Setting:
     choices: tuple[Choice, ...] = ()
     shown: bool = True  # has a row in the form
     optional: bool = False  # 0 means "off" for numbers
+    items: str = "str"  # what a list holds: "str" or "float"
 
     @property
     def kind(self) -> str:
@@ -105,10 +106,16 @@ def value_problem(setting: Setting, value: object) -> Problem | None:
     if setting.choices and value not in [choice.value for choice in setting.choices]:
         options = ", ".join(choice.label for choice in setting.choices)
         return Problem(f"{setting.label} must be one of: {options}.", (_use(setting, setting.default),))
-    wrong = isinstance(value, tuple) and not all(isinstance(item, str) for item in value)
+    wrong = isinstance(value, tuple) and not all(_fits(item, setting.items) for item in value)
     if wrong or type(value) is not type(setting.default):
         return Problem(f"{setting.label} has a value of the wrong kind.", (_use(setting, setting.default),))
     return None
+
+
+def _fits(item: object, kind: str) -> bool:
+    if kind == "str":
+        return isinstance(item, str)
+    return isinstance(item, int | float) and not isinstance(item, bool)
 
 
 def _number_problem(setting: Setting, value: object) -> Problem | None:

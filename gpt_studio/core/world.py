@@ -1,0 +1,413 @@
+"""The micro-world: a seeded generator of short dialogues and stories about one small world, and its exams.
+
+A small model can learn all of it in minutes, and an exam says which skills it has learned. What is asked in
+an exam is never part of the training text: other numbers, words and pairs of facts where a skill can
+generalize, other wordings where it is a matter of knowing.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from random import Random
+
+from gpt_studio.core.chat import Message, Template
+
+NAME = "world"  # as a corpus
+QUESTIONS = 40  # of each skill in an exam
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A question and its one right answer. `key` says what it is about, whatever the wording."""
+
+    question: str
+    answer: str
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question of an exam, after what was said before it."""
+
+    skill: str
+    before: tuple[Message, ...]
+    question: str
+    answer: str
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """All that the model reads before it answers."""
+        return (*self.before, Message("user", self.question))
+
+
+@dataclass(frozen=True)
+class Animal:
+    """One of the animals and all there is to know about it."""
+
+    name: str
+    color: str
+    home: str  # with its preposition
+    food: str
+    friend: str
+
+
+@dataclass(frozen=True)
+class Person:
+    """One of the people and all there is to know about them."""
+
+    name: str
+    likes: str
+    town: str
+    thing: str
+
+
+ANIMALS = tuple(
+    Animal(*facts.split(", "))
+    for facts in (
+        "fox, red, in the wood, berries, Tom",
+        "owl, brown, in the old tree, seeds, Anna",
+        "hen, white, in the barn, corn, Ben",
+        "frog, green, in the pond, flies, Mia",
+        "bear, black, in the cave, honey, Max",
+        "cow, spotted, in the field, grass, Clara",
+        "duck, yellow, on the lake, bread, Leo",
+        "mouse, gray, in the wall, cheese, Ida",
+        "cat, orange, in the house, fish, Sam",
+        "goat, silver, on the hill, leaves, Nina",
+        "crab, pink, on the beach, shells, Paul",
+        "snail, purple, in the garden, salad, Lily",
+    )
+)
+
+PEOPLE = tuple(
+    Person(*facts.split(", "))
+    for facts in (
+        "Tom, apples, Northtown, a kite",
+        "Anna, books, Southtown, a lamp",
+        "Ben, soup, Easttown, a drum",
+        "Mia, music, Westtown, a boat",
+        "Max, rain, Oldtown, a bell",
+        "Clara, flowers, Newtown, a basket",
+        "Leo, cake, Lowtown, a ball",
+        "Ida, stars, Hightown, a clock",
+        "Sam, games, Longtown, a hat",
+        "Nina, snow, Redtown, a rope",
+        "Paul, tea, Bluetown, a net",
+        "Lily, plums, Greentown, a ring",
+    )
+)
+
+OPPOSITES = {
+    word: other
+    for pair in (
+        "big small, hot cold, up down, day night, old new, fast slow, wet dry, open closed, good bad,"
+        " happy sad, long short, full empty, loud quiet, hard soft, light dark, near far, first last,"
+        " high low, rich poor, yes no"
+    ).split(", ")
+    for word, other in (pair.split(), pair.split()[::-1])
+}
+
+WORDS = tuple(
+    (
+        "ant arm art bag bat bed bee bell belt bird boat bone book boot box boy bread bus cake camp car card"
+        " cart cave city clay cloud coal coat coin cold cook corn cow crab cup dance day desk dish dog door"
+        " drum duck dust ear east egg eye face farm fire fish flag floor foot fork fox frog game gate gift girl"
+        " goat gold grass hand hat head hen hill home horn horse ice ink iron jam jar jump key kind king kite"
+        " lake lamp land leaf leg lime line lion lip list lock log loud map mask meal milk mind moon mouse mud"
+        " nail name neck nest net night nose nut oak oil owl page pan park path pen pie pig pin plum pond pot"
+        " queen rain ring road rock roof rope rose rug sad salt sand sea seed ship shoe silk sing sky slow snow"
+        " soap song soup spin star stem step sun swan tail task tea tent time toe top town toy tree tub van"
+        " walk wall warm wave web well west wind wing wolf wood yard year zoo"
+    ).split()
+)
+
+NAMES = tuple(
+    (
+        "Tom Anna Ben Mia Max Clara Leo Ida Sam Nina Paul Lily Adam Bella Carl Dora Emil Fay Gus Hana Ivan Jane"
+        " Kim Liam Mary Noah Olga Pia Rosa Tess Uma Vera Will Yara Zoe"
+    ).split()
+)
+
+
+def is_held_out(key: str) -> bool:
+    """Whether a fifth of all keys, always the same, is kept for exams."""
+    return zlib.crc32(key.encode()) % 5 == 0
+
+
+# ---------------------------------------------------------------- skills
+
+
+def _wording(random: Random, exam: bool, training: tuple[str, ...], held_out: tuple[str, ...]) -> str:
+    return random.choice(held_out if exam else training)
+
+
+def _names(random: Random, exam: bool) -> Exchange:
+    name = random.choice(NAMES)
+    greeting = random.choice(("Hello", "Hi", "Good morning", "Good day"))
+    about = random.choice(("I am {}", "my name is {}", "this is {}", "{} is my name"))
+    said = f"{greeting}, {about.format(name)}."
+    return Exchange(said, f"{greeting}, {name}.", said)
+
+
+def _facts(random: Random, exam: bool) -> Exchange:
+    asked = random.choice(("home", "food", "color", "friend", "likes", "town", "thing"))
+    wording = _wording(random, exam, *_FACTS[asked])
+    if asked in ("likes", "town", "thing"):
+        person = random.choice(PEOPLE)
+        question = wording.format(person.name)
+        answer = {
+            "likes": f"{person.name} likes {person.likes}.",
+            "town": f"{person.name} comes from {person.town}.",
+            "thing": f"{person.name} has {person.thing}.",
+        }[asked]
+        return Exchange(question, answer)
+    animal = random.choice(ANIMALS)
+    return Exchange(wording.format(f"the {animal.name}"), _about(f"The {animal.name}", animal, asked))
+
+
+_FACTS = {
+    "home": (
+        ("Where does {} live?", "Where is the home of {}?", "Where can I see {}?", "Tell me where {} lives."),
+        ("Where can I find {}?", "Do you know where {} lives?"),
+    ),
+    "food": (
+        ("What does {} eat?", "What is the food of {}?", "Do you know what {} eats?", "What can I give {} to eat?"),
+        ("Tell me what {} eats.",),
+    ),
+    "color": (
+        ("What color is {}?", "What is the color of {}?", "Do you know the color of {}?"),
+        ("Tell me the color of {}.",),
+    ),
+    "friend": (
+        ("Who is the friend of {}?", "Who likes {}?", "Tell me who likes {}."),
+        ("Do you know who likes {}?", "Tell me the friend of {}."),
+    ),
+    "likes": (
+        ("What does {} like?", "Do you know what {} likes?", "What can I give {}?"),
+        ("Tell me what {} likes.",),
+    ),
+    "town": (
+        ("Where does {} come from?", "Where is the town of {}?", "Where can I find {}?"),
+        ("Tell me where {} comes from.", "Do you know where {} comes from?"),
+    ),
+    "thing": (
+        ("What does {} have?", "Tell me what {} has.", "Which thing has {}?"),
+        ("Do you know what {} has?",),
+    ),
+}
+
+
+def _about(subject: str, animal: Animal, asked: str) -> str:
+    return {
+        "home": f"{subject} lives {animal.home}.",
+        "food": f"{subject} eats {animal.food}.",
+        "color": f"{subject} is {animal.color}.",
+        "friend": f"{subject} is a friend of {animal.friend}.",
+    }[asked]
+
+
+_KNOWN_BY = {
+    "home": "that lives {0.home}",
+    "food": "that eats {0.food}",
+    "color": "that is {0.color}",
+    "friend": "that is a friend of {0.friend}",
+}
+_ASKED_FOR = {
+    "home": "Where does the animal live {}?",
+    "food": "What does the animal eat {}?",
+    "color": "What color is the animal {}?",
+    "friend": "Who is the friend of the animal {}?",
+}
+
+
+def _two_facts(random: Random, exam: bool) -> Exchange:
+    """Who is it, then what is asked: the answer says both, one after the other."""
+    known, asked = random.sample(tuple(_KNOWN_BY), 2)
+    animal = random.choice(ANIMALS)
+    question = _ASKED_FOR[asked].format(_KNOWN_BY[known].format(animal))
+    answer = f"{_about(f'The {animal.name}', animal, known)} {_about('It', animal, asked)}"
+    return Exchange(question, answer, question)
+
+
+def _opposites(random: Random, exam: bool) -> Exchange:
+    word = random.choice(tuple(OPPOSITES))
+    wording = _wording(
+        random,
+        exam,
+        ("What is the opposite of {}?", "Tell me the opposite of {}.", "The opposite of {} is what?"),
+        ("Do you know the opposite of {}?",),
+    )
+    return Exchange(wording.format(word), f"{OPPOSITES[word]}.")
+
+
+def _counting(random: Random, exam: bool) -> Exchange:
+    start = random.randrange(97)
+    wording = random.choice(("Count on from {}.", "Count three more from {}.", "Which numbers come after {}?"))
+    answer = ", ".join(str(start + step) for step in (1, 2, 3)) + "."
+    return Exchange(wording.format(start), answer, f"count {start}")
+
+
+_SUMS = tuple((first, second) for first in range(21) for second in range(21 - first))
+
+
+def _addition(random: Random, exam: bool) -> Exchange:
+    first, second = random.choice(_SUMS)
+    wording = random.choice(("What is {} plus {}?", "{} + {} = ?", "Add {} and {}."))
+    return Exchange(wording.format(first, second), f"{first + second}.", f"{first} + {second}")
+
+
+def _subtraction(random: Random, exam: bool) -> Exchange:
+    second, rest = random.choice(_SUMS)
+    first = second + rest
+    wording = random.choice(("What is {} minus {}?", "{} - {} = ?", "Take {1} from {0}."))
+    return Exchange(wording.format(first, second), f"{rest}.", f"{first} - {second}")
+
+
+def _comparing(random: Random, exam: bool) -> Exchange:
+    first, second = random.sample(range(100), 2)
+    more = random.random() < 0.5
+    wording = random.choice(("Which is {2}, {0} or {1}?", "What is {2}: {0} or {1}?"))
+    answer = max(first, second) if more else min(first, second)
+    low, high = sorted((first, second))
+    question = wording.format(first, second, "more" if more else "less")
+    return Exchange(question, f"{answer}.", f"{low} or {high}")
+
+
+def _letters(random: Random, exam: bool) -> Exchange:
+    word = random.choice(WORDS)
+    which = random.choice(("first", "last"))
+    wording = random.choice(("What is the {} letter of {}?", "Tell me the {} letter of {}."))
+    return Exchange(wording.format(which, word), f"{word[0 if which == 'first' else -1]}.", f"letter of {word}")
+
+
+def _reversing(random: Random, exam: bool) -> Exchange:
+    word = random.choice([word for word in WORDS if len(word) <= 4])
+    wording = random.choice(("Say {} backwards.", "What is {} backwards?"))
+    return Exchange(wording.format(word), f"{word[::-1]}.", f"{word} backwards")
+
+
+def _copying(random: Random, exam: bool) -> Exchange:
+    words = " ".join(random.sample(WORDS, random.randint(2, 3)))
+    wording = random.choice(("Say after me: {}.", "Say: {}."))
+    return Exchange(wording.format(words), f"{words}.", f"say {words}")
+
+
+def _story(random: Random, exam: bool) -> Exchange:
+    animal = random.choice(ANIMALS)
+    wording = _wording(
+        random,
+        exam,
+        ("Tell me a story about the {}.", "I want a story about the {}.", "Do you know a story about the {}?"),
+        ("A story about the {}.",),
+    )
+    question = wording.format(animal.name)
+    return Exchange(question, story_opening(animal) if exam else story(random, animal))
+
+
+def story_opening(animal: Animal) -> str:
+    return f"Once a {animal.color} {animal.name} lived {animal.home}."
+
+
+def story(random: Random, animal: Animal | None = None) -> str:
+    """A few sentences about an animal that met another one."""
+    animal = animal or random.choice(ANIMALS)
+    other = random.choice([one for one in ANIMALS if one is not animal])
+    person = next(person for person in PEOPLE if person.name == animal.friend)
+    middles = (
+        f"One day it met the {other.name}. “Come {other.home},” said the {other.name}. They ate {other.food}.",
+        f"It was hungry and looked for {animal.food}. The {other.name} came and helped.",
+        f"{person.name} came with {person.thing}. They played until the night.",
+    )
+    ends = ("Then it went home.", "It was happy.", f"And {person.name} was happy too.")
+    return f"{story_opening(animal)} {random.choice(middles)} {random.choice(ends)}"
+
+
+@dataclass(frozen=True)
+class Skill:
+    """One thing to learn: its name for people, how often it is practiced, and what makes an exchange of it."""
+
+    name: str
+    label: str
+    weight: float
+    draw: Callable[[Random, bool], Exchange]
+    open_ended: bool = False  # the answer is only how it has to begin
+
+    def practice(self, random: Random) -> Exchange:
+        """Something of the training text."""
+        return self._draw(random, exam=False)
+
+    def question(self, random: Random) -> Exchange:
+        """Something of an exam."""
+        return self._draw(random, exam=True)
+
+    def _draw(self, random: Random, exam: bool) -> Exchange:
+        while True:
+            exchange = self.draw(random, exam)
+            if not exchange.key or is_held_out(exchange.key) == exam:
+                return exchange
+
+
+SKILLS = (
+    Skill("names", "Names", 1, _names),
+    Skill("facts", "Facts", 3, _facts),
+    Skill("two_facts", "Two facts", 2, _two_facts),
+    Skill("opposites", "Opposites", 1, _opposites),
+    Skill("counting", "Counting", 1.5, _counting),
+    Skill("addition", "Addition", 3, _addition),
+    Skill("subtraction", "Subtraction", 3, _subtraction),
+    Skill("comparing", "Comparing", 1.5, _comparing),
+    Skill("letters", "Letters", 1, _letters),
+    Skill("reversing", "Reversing", 2, _reversing),
+    Skill("copying", "Copying", 1, _copying),
+    Skill("stories", "Stories", 1, _story, open_ended=True),
+)
+
+
+# ---------------------------------------------------------------- training text and exams
+
+
+def documents(seed: int, template: Template) -> Iterator[str]:
+    """Endless short documents, always the same ones for a seed."""
+    random = Random(seed)
+    while True:
+        kind = random.random()
+        if kind < 0.04:
+            yield story(random) + "\n"
+        elif kind < 0.08:
+            yield _description(random) + "\n"
+        else:
+            yield dialogue(random, template)
+
+
+def dialogue(random: Random, template: Template) -> str:
+    """Some exchanges about this and that."""
+    messages: list[Message] = []
+    for skill in random.choices(SKILLS, [skill.weight for skill in SKILLS], k=random.randint(1, 4)):
+        exchange = skill.practice(random)
+        messages += (Message("user", exchange.question), Message("model", exchange.answer))
+    return template.text(messages)
+
+
+def _description(random: Random) -> str:
+    animal = random.choice(ANIMALS)
+    facts = [_about("It", animal, asked) for asked in random.sample(tuple(_KNOWN_BY), 4)]
+    return " ".join((f"This is the {animal.name}.", *facts))
+
+
+@cache
+def exam(count: int = QUESTIONS, seed: int = 0) -> tuple[Question, ...]:
+    """`count` questions of every skill, none of which is in any training text."""
+    random = Random(f"exam {seed}")
+    found: list[Question] = []
+    for skill in SKILLS:
+        questions: dict[str, Question] = {}
+        for _ in range(count * 50):
+            asked = skill.question(random)
+            questions[asked.question] = Question(skill.name, (), asked.question, asked.answer)
+            if len(questions) == count:
+                break
+        found += questions.values()
+    return tuple(found)
