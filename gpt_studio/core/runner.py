@@ -30,7 +30,7 @@ from gpt_studio.core.events import (
 
 Job = Generator[Event | None, None, None]
 SLICE = 0.05  # seconds a job may run before the next has its turn, and between two batches
-PRIORITY = ("file", "chat", "data", "train")  # who comes first in each round
+PRIORITY = ("file", "chat", "data", "batch", "compare", "train")  # who comes first in each round
 UNBROKEN = "file"  # done before a later wish begins, and before closing
 
 

@@ -16,31 +16,37 @@ from random import Random
 from gpt_studio.core.chat import Message, Template
 
 NAME = "world"  # as a corpus
-QUESTIONS = 40  # of each skill in an exam
+QUESTIONS = 30  # of each skill in an exam
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question and its one right answer. `key` says what it is about, whatever the wording."""
+    """A question and its one right answer, after what was said before.
+
+    `key` says what it is about, whatever the wording; "" for what anybody may know.
+    """
 
     question: str
     answer: str
     key: str = ""
+    before: tuple[Message, ...] = ()
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        return (*self.before, Message("user", self.question), Message("model", self.answer))
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question of an exam, after what was said before it."""
+    """One question of an exam: all that the model reads, and how it has to answer.
+
+    An answer that is the beginning of a longer one need not end there.
+    """
 
     skill: str
-    before: tuple[Message, ...]
-    question: str
+    messages: tuple[Message, ...]
     answer: str
-
-    @property
-    def messages(self) -> tuple[Message, ...]:
-        """All that the model reads before it answers."""
-        return (*self.before, Message("user", self.question))
+    ends: bool = True
 
 
 @dataclass(frozen=True)
@@ -126,8 +132,13 @@ WORDS = tuple(
 
 NAMES = tuple(
     (
-        "Tom Anna Ben Mia Max Clara Leo Ida Sam Nina Paul Lily Adam Bella Carl Dora Emil Fay Gus Hana Ivan Jane"
-        " Kim Liam Mary Noah Olga Pia Rosa Tess Uma Vera Will Yara Zoe"
+        "Ada Adam Alan Alice Amy Anna Arno Bella Ben Berta Bill Bob Carl Carla Cleo Clara Cora Dan Dave Diana Dina"
+        " Dora Ed Eddy Ella Emil Emma Eric Eva Fay Felix Finn Frank Fred Gabe Gina Glen Grace Greta Gus Hana Hank"
+        " Hans Harry Helen Hugo Ida Igor Ina Iris Isaac Ivan Jack Jane Jean Jim Joe John Jon Julia Karl Kate Kay"
+        " Ken Kim Kurt Lara Lea Lena Leo Liam Lily Lisa Lola Luca Lucy Luke Mara Mark Mary Matt Max May Mia Mike"
+        " Mila Milo Mona Nadia Ned Nick Nina Noah Nora Olga Olive Omar Oscar Otto Pam Pat Paul Peter Pia Rita"
+        " Rob Rosa Ruby Ruth Sam Sara Sean Sofia Stan Sue Tess Theo Tim Tina Tom Toni Uma Ute Vera Victor Vito"
+        " Wanda Will Yara Yuri Zack Zara Zoe"
     ).split()
 )
 
@@ -144,12 +155,35 @@ def _wording(random: Random, exam: bool, training: tuple[str, ...], held_out: tu
     return random.choice(held_out if exam else training)
 
 
-def _names(random: Random, exam: bool) -> Exchange:
+def _greetings(random: Random, exam: bool) -> Exchange:
+    """Greet by name, and remember the name."""
+    if not exam and random.random() < 0.3:
+        return Exchange(*random.choice(_SMALL_TALK))
     name = random.choice(NAMES)
     greeting = random.choice(("Hello", "Hi", "Good morning", "Good day"))
     about = random.choice(("I am {}", "my name is {}", "this is {}", "{} is my name"))
     said = f"{greeting}, {about.format(name)}."
-    return Exchange(said, f"{greeting}, {name}.", said)
+    hello = Exchange(said, f"{greeting}, {name}.", said)
+    if random.random() < 0.5:
+        return hello
+    asked = random.choice(("What is my name?", "Who am I?", "Do you know my name?"))
+    return Exchange(asked, f"Your name is {name}.", said, hello.messages)
+
+
+_SMALL_TALK = (
+    ("Hello.", "Hello."),
+    ("Hi.", "Hi."),
+    ("Good morning.", "Good morning."),
+    ("How are you?", "I am well, thank you."),
+    ("Who are you?", "I am a very small model."),
+    ("What is your name?", "I have no name. I am a very small model."),
+    ("What can you do?", "I know the animals and I can count."),
+    ("What do you know?", "I know the animals and I can count."),
+    ("Thank you.", "You are welcome."),
+    ("Thanks.", "You are welcome."),
+    ("Goodbye.", "Goodbye."),
+    ("Bye.", "Bye."),
+)
 
 
 def _facts(random: Random, exam: bool) -> Exchange:
@@ -165,7 +199,7 @@ def _facts(random: Random, exam: bool) -> Exchange:
         }[asked]
         return Exchange(question, answer)
     animal = random.choice(ANIMALS)
-    return Exchange(wording.format(f"the {animal.name}"), _about(f"The {animal.name}", animal, asked))
+    return Exchange(wording.format(f"the {animal.name}"), _about(animal, asked))
 
 
 _FACTS = {
@@ -182,8 +216,8 @@ _FACTS = {
         ("Tell me the color of {}.",),
     ),
     "friend": (
-        ("Who is the friend of {}?", "Who likes {}?", "Tell me who likes {}."),
-        ("Do you know who likes {}?", "Tell me the friend of {}."),
+        ("Who likes {}?", "Tell me who likes {}.", "Which friend has {}?"),
+        ("Do you know who likes {}?",),
     ),
     "likes": (
         ("What does {} like?", "Do you know what {} likes?", "What can I give {}?"),
@@ -200,12 +234,12 @@ _FACTS = {
 }
 
 
-def _about(subject: str, animal: Animal, asked: str) -> str:
+def _about(animal: Animal, asked: str) -> str:
     return {
-        "home": f"{subject} lives {animal.home}.",
-        "food": f"{subject} eats {animal.food}.",
-        "color": f"{subject} is {animal.color}.",
-        "friend": f"{subject} is a friend of {animal.friend}.",
+        "home": f"The {animal.name} lives {animal.home}.",
+        "food": f"The {animal.name} eats {animal.food}.",
+        "color": f"The {animal.name} is {animal.color}.",
+        "friend": f"{animal.friend} likes the {animal.name}.",
     }[asked]
 
 
@@ -213,13 +247,13 @@ _KNOWN_BY = {
     "home": "that lives {0.home}",
     "food": "that eats {0.food}",
     "color": "that is {0.color}",
-    "friend": "that is a friend of {0.friend}",
+    "friend": "that {0.friend} likes",
 }
 _ASKED_FOR = {
-    "home": "Where does the animal live {}?",
-    "food": "What does the animal eat {}?",
+    "home": "Where does the animal {} live?",
+    "food": "What does the animal {} eat?",
     "color": "What color is the animal {}?",
-    "friend": "Who is the friend of the animal {}?",
+    "friend": "Who likes the animal {}?",
 }
 
 
@@ -228,7 +262,7 @@ def _two_facts(random: Random, exam: bool) -> Exchange:
     known, asked = random.sample(tuple(_KNOWN_BY), 2)
     animal = random.choice(ANIMALS)
     question = _ASKED_FOR[asked].format(_KNOWN_BY[known].format(animal))
-    answer = f"{_about(f'The {animal.name}', animal, known)} {_about('It', animal, asked)}"
+    answer = f"It is the {animal.name}. {_about(animal, asked)}"
     return Exchange(question, answer, question)
 
 
@@ -312,17 +346,20 @@ def story_opening(animal: Animal) -> str:
 
 
 def story(random: Random, animal: Animal | None = None) -> str:
-    """A few sentences about an animal that met another one."""
+    """A few sentences about an animal, another one and a person, in accord with all that is known."""
     animal = animal or random.choice(ANIMALS)
     other = random.choice([one for one in ANIMALS if one is not animal])
     person = next(person for person in PEOPLE if person.name == animal.friend)
-    middles = (
-        f"One day it met the {other.name}. “Come {other.home},” said the {other.name}. They ate {other.food}.",
-        f"It was hungry and looked for {animal.food}. The {other.name} came and helped.",
-        f"{person.name} came with {person.thing}. They played until the night.",
+    middle = random.choice(
+        (
+            f"One day it met the {other.name} and they ate {other.food}.",
+            f"It was hungry and looked for {animal.food}. The {other.name} came and helped.",
+            f"One day {person.name} came with {person.thing}. They played until night.",
+            f"It wanted to see the {other.name}. So it went to look {other.home}.",
+        )
     )
-    ends = ("Then it went home.", "It was happy.", f"And {person.name} was happy too.")
-    return f"{story_opening(animal)} {random.choice(middles)} {random.choice(ends)}"
+    end = random.choice(("Then it went home.", "It was happy.", f"And {person.name} was happy too.", "The end."))
+    return f"{story_opening(animal)} {middle} {end}"
 
 
 @dataclass(frozen=True)
@@ -351,7 +388,7 @@ class Skill:
 
 
 SKILLS = (
-    Skill("names", "Names", 1, _names),
+    Skill("greetings", "Greetings", 1.5, _greetings),
     Skill("facts", "Facts", 3, _facts),
     Skill("two_facts", "Two facts", 2, _two_facts),
     Skill("opposites", "Opposites", 1, _opposites),
@@ -379,35 +416,42 @@ def documents(seed: int, template: Template) -> Iterator[str]:
         elif kind < 0.08:
             yield _description(random) + "\n"
         else:
-            yield dialogue(random, template)
+            yield template.text(_dialogue(random))
 
 
-def dialogue(random: Random, template: Template) -> str:
+def _dialogue(random: Random) -> list[Message]:
     """Some exchanges about this and that."""
-    messages: list[Message] = []
-    for skill in random.choices(SKILLS, [skill.weight for skill in SKILLS], k=random.randint(1, 4)):
-        exchange = skill.practice(random)
-        messages += (Message("user", exchange.question), Message("model", exchange.answer))
-    return template.text(messages)
+    skills = random.choices(SKILLS, [skill.weight for skill in SKILLS], k=random.randint(1, 4))
+    said = [message for skill in skills for message in skill.practice(random).messages]
+    return [_as_typed(random, message) for message in said]
+
+
+def _as_typed(random: Random, message: Message) -> Message:
+    """Now and then as people type: in small letters, without the mark at the end."""
+    if message.role == "model" or random.random() < 0.8:
+        return message
+    return Message("user", message.text.lower().rstrip(".?"))
 
 
 def _description(random: Random) -> str:
     animal = random.choice(ANIMALS)
-    facts = [_about("It", animal, asked) for asked in random.sample(tuple(_KNOWN_BY), 4)]
-    return " ".join((f"This is the {animal.name}.", *facts))
+    return " ".join(_about(animal, asked) for asked in random.sample(tuple(_KNOWN_BY), 4))
 
 
 @cache
-def exam(count: int = QUESTIONS, seed: int = 0) -> tuple[Question, ...]:
-    """`count` questions of every skill, none of which is in any training text."""
-    random = Random(f"exam {seed}")
-    found: list[Question] = []
-    for skill in SKILLS:
-        questions: dict[str, Question] = {}
-        for _ in range(count * 50):
-            asked = skill.question(random)
-            questions[asked.question] = Question(skill.name, (), asked.question, asked.answer)
-            if len(questions) == count:
-                break
-        found += questions.values()
-    return tuple(found)
+def exam(count: int = QUESTIONS) -> tuple[Question, ...]:
+    """Up to `count` questions of every skill, none of which is in any training text."""
+    random = Random("exam")
+    return tuple(question for skill in SKILLS for question in _questions(random, skill, count))
+
+
+def _questions(random: Random, skill: Skill, count: int) -> list[Question]:
+    """Different ones; fewer where a skill has no more."""
+    found: dict[tuple[Message, ...], Question] = {}
+    for _ in range(50 * count):
+        asked = skill.question(random)
+        messages = asked.messages[:-1]
+        found.setdefault(messages, Question(skill.name, messages, asked.answer, not skill.open_ended))
+        if len(found) == count:
+            break
+    return list(found.values())

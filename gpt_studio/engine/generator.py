@@ -25,6 +25,8 @@ def generate(
 ) -> Generator[Event, None, None]:
     """Continue the prompt; yield each Token, then Generated.
 
+    The prompt begins a text, so the model reads an end of text before it, as it did while learning.
+
     Another job may train or move the model between two tokens: `version` tells the weights apart, and
     when it changes, the text is read again, so that every token comes from one whole model. Writing uses
     its own random numbers, and never changes a run.
@@ -37,13 +39,14 @@ def generate(
         StudioError: the weights are spoiled and give no probabilities.
     """
     started = time.perf_counter()
-    text = _Text(model, tokenizer.encode(request.prompt) or [tokenizer.end], version)
+    text = _Text(model, [tokenizer.end, *tokenizer.encode(request.prompt)], version)
     speech = Speech(request.stop)
     dice = _dice(request.sample)
     reason = "length"
     for count in range(1, request.sample.max_tokens + 1):
         logits = text.next_logits()
-        id = draw(probabilities(logits, request.sample, text.ids), dice)
+        said_before = [id for id in text.ids if id != tokenizer.end]
+        id = draw(probabilities(logits, request.sample, said_before), dice)
         text.ids.append(id)
         ends = id == tokenizer.end
         said = speech.add(tokenizer.raw(id), last=ends or count == request.sample.max_tokens)

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch.optim import Optimizer
@@ -14,17 +15,25 @@ from gpt_studio.core import units
 from gpt_studio.core.config import SECTIONS, GPTConfig, RunConfig, TrainConfig
 from gpt_studio.core.errors import Remedy, StudioError
 from gpt_studio.core.events import (
+    BatchRead,
     Built,
+    Compare,
+    DemoOpened,
     DeviceUsed,
     Evaluated,
     Event,
+    Examined,
+    Exported,
+    ExportTokenizer,
     Forgotten,
     Generate,
     New,
     Open,
+    OpenDemo,
     Opened,
     Prepare,
     Progress,
+    ReadBatch,
     Ready,
     Request,
     Sampled,
@@ -35,6 +44,7 @@ from gpt_studio.core.events import (
     UseDevice,
 )
 from gpt_studio.core.metrics import History
+from gpt_studio.core.paths import resources
 from gpt_studio.core.runner import Job
 from gpt_studio.engine import checkpoint
 from gpt_studio.engine.checkpoint import Checkpoint
@@ -45,6 +55,8 @@ from gpt_studio.engine.library import Library
 from gpt_studio.engine.model import GPT, loss
 from gpt_studio.engine.tokenizers import Tokenizer
 from gpt_studio.engine.trainer import make_optimizer, moments, train
+
+ROWS_SHOWN = 8  # of the first batch
 
 
 @dataclass
@@ -57,6 +69,7 @@ class Run:
     optimizer: Optimizer
     step: int = 0
     history: History = field(default_factory=History)
+    fingerprint: str = ""  # of the texts it learned from
 
     @property
     def parameters(self) -> int:
@@ -72,6 +85,8 @@ class Run:
                 self.history.add_validation(step, loss)
             case Sampled(sample):
                 self.history.samples.append(sample)
+            case Examined(exam):
+                self.history.exams.append(exam)
 
     def renew_optimizer(self, config: TrainConfig) -> None:
         """Make the optimizer anew for a plan, on the model's device; it remembers what it knew."""
@@ -104,6 +119,12 @@ class Session:
         match request:
             case Prepare():
                 return self._prepare(request)
+            case Compare():
+                return self._compare(request)
+            case ReadBatch():
+                return self._read_batch(request)
+            case ExportTokenizer():
+                return self._export_tokenizer(request)
             case Train():
                 job = self._train(request)
                 next(job)  # from now on the model is being trained, whatever is wished next
@@ -114,6 +135,8 @@ class Session:
                 return self._save(request)
             case Open():
                 return self._open(request)
+            case OpenDemo():
+                return self._open_demo()
             case New():
                 return self._new()
             case UseDevice():
@@ -125,6 +148,25 @@ class Session:
     def _prepare(self, request: Prepare) -> Job:
         dataset = yield from self._library.dataset(request.data)
         yield dataset.report
+
+    def _compare(self, request: Compare) -> Job:
+        dataset = yield from self._library.dataset(request.data)
+        from gpt_studio.engine.comparison import compare
+
+        yield from compare(dataset, request.data)
+
+    def _read_batch(self, request: ReadBatch) -> Job:
+        dataset = yield from self._library.dataset(request.config.data)
+        context, plan = request.config.model.max_length, request.config.train
+        dataset.check(context)
+        rows = dataset.first_rows(context, plan.batch_size, plan.seed, ROWS_SHOWN)
+        yield BatchRead(request.config, plan.batch_size, context, rows)
+
+    def _export_tokenizer(self, request: ExportTokenizer) -> Job:
+        dataset = yield from self._library.dataset(request.data)
+        from gpt_studio.engine.tokenizers import write_tiktoken
+
+        yield Exported(request.path, write_tiktoken(dataset.tokenizer, Path(request.path)))
 
     def _train(self, request: Train) -> Job:
         """A failure before the new model is built leaves the old one as it was."""
@@ -141,18 +183,23 @@ class Session:
                 yield Progress("train", "Building the model")
                 run = self._built(config, dataset)
                 self._replace(run)
-                yield Built(config, run.parameters, self._device, run.step)
+                yield self._described(run)
             yield from self._learn(run, dataset)
         finally:
             self._training = False
 
     def _built(self, config: RunConfig, dataset: Dataset) -> Run:
-        if dataset.tokenizer.vocab_size != config.model.vocab_size:
-            raise StudioError("The model's vocabulary is not the tokenizer's.")
+        config = config.changed("model", {"vocab_size": dataset.tokenizer.vocab_size})
         with out_of_memory_explained(_no_room_for_the_model):
             torch.manual_seed(config.train.seed)
             model = GPT(config.model).to(self._device)  # made on the CPU: the same weights on any device
-            return Run(config, dataset.tokenizer, model, make_optimizer(model, config.train))
+            optimizer = make_optimizer(model, config.train)
+        run = Run(config, dataset.tokenizer, model, optimizer, fingerprint=dataset.report.fingerprint)
+        run.history.bytes_per_token = dataset.report.bytes_per_token
+        return run
+
+    def _described(self, run: Run) -> Built:
+        return Built(run.config, run.parameters, self._device, run.step, run.history.bytes_per_token)
 
     def _resumed(self, config: RunConfig, dataset: Dataset) -> Run:
         """The run there is, with the settings that may change on the way."""
@@ -199,20 +246,30 @@ class Session:
         run = self._needed_run()
         with out_of_memory_explained(_no_room_to_save):
             remembered = moments(run.model, run.optimizer)
-            kept = Checkpoint(run.config, run.step, run.tokenizer, run.model, run.history, remembered)
+            kept = Checkpoint(
+                run.config, run.step, run.tokenizer, run.model, run.history, remembered, run.fingerprint
+            )
             size = checkpoint.save(request.path, kept)
         yield Saved(request.path, size, run.step)
 
     def _open(self, request: Open) -> Job:
+        run = self._opened(request.path)
+        history = copy.deepcopy(run.history)
+        yield Opened(request.path, run.config, run.step, history, run.parameters, self._device)
+
+    def _open_demo(self) -> Job:
+        yield DemoOpened(self._described(self._opened(resources() / "demo" / "small-world.safetensors")))
+
+    def _opened(self, path: str | Path) -> Run:
+        """The run of a checkpoint, in the place of the one there is."""
         self._refuse_while_training()
-        found = checkpoint.load(request.path)
+        found = checkpoint.load(path)
         with out_of_memory_explained(_no_room_for_the_model):
             model = found.model.to(self._device)
             optimizer = make_optimizer(model, found.config.train, found.moments)
-        run = Run(found.config, found.tokenizer, model, optimizer, found.step, found.history)
+        run = Run(found.config, found.tokenizer, model, optimizer, found.step, found.history, found.fingerprint)
         self._replace(run)
-        history = copy.deepcopy(run.history)
-        yield Opened(request.path, run.config, run.step, history, run.parameters, self._device)
+        return run
 
     def _new(self) -> Job:
         self._refuse_while_training()

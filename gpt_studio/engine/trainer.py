@@ -18,22 +18,24 @@ from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import AdamW, Optimizer
 
-from gpt_studio.core import units
+from gpt_studio.core import units, world
 from gpt_studio.core.config import RunConfig, TrainConfig
 from gpt_studio.core.errors import Remedy, StudioError
 from gpt_studio.core.events import (
     Evaluated,
     Event,
+    Examined,
     Generate,
     MemoryMeasured,
     Sampled,
     Step,
     Token,
 )
-from gpt_studio.core.metrics import Sample
+from gpt_studio.core.metrics import Exam, Sample
 from gpt_studio.core.schedule import learning_rate
 from gpt_studio.engine.data import Batch, Dataset, batch, validation_batches
 from gpt_studio.engine.device import PeakMemory, out_of_memory_explained
+from gpt_studio.engine.exams import examine
 from gpt_studio.engine.generator import generate
 from gpt_studio.engine.model import GPT, loss
 
@@ -91,7 +93,7 @@ def train(
 ) -> Work:
     """Go on training after `start` steps, which saw so many tokens in so many seconds.
 
-    Yields Step after each step, Evaluated and Sampled at their intervals and at the end, MemoryMeasured
+    Yields Step after each step, Evaluated, Examined and Sampled at their intervals and at the end, MemoryMeasured
     now and then, and None where others may have a turn: never between two parts of one change of weights.
 
     Raises:
@@ -147,6 +149,7 @@ class _Trainer:
         last = step == self.plan.steps
         if last or step % self.plan.evaluate_every == 0:
             yield from self.evaluate(step)
+            yield from self.examine(step)
         if self.plan.sample_every and (last or step % self.plan.sample_every == 0):
             yield from self.sample(step)
 
@@ -232,6 +235,12 @@ class _Trainer:
     def validation_loss(self, pair: Batch) -> float:
         self.model.eval()
         return float(self.loss(*pair))
+
+    def examine(self, step: int) -> Work:
+        """Which skills the model has learned, where it learns from the small world."""
+        if world.NAME in self.config.data.corpora:
+            scores = yield from examine(self.model, self.dataset.tokenizer, self.config.data.template)
+            yield Examined(Exam(step, scores))
 
     def sample(self, step: int) -> Work:
         """Write the same way each time, so that samples can be compared."""
