@@ -28,8 +28,10 @@ class Preset:
         return config
 
     def matches(self, config: RunConfig) -> bool:
-        """Whether the model is this preset's."""
-        return self.apply(config).model == config.model
+        """Whether the model is this preset's; how many tokens there are is for the texts to say."""
+        applied = self.apply(config)
+        same_shape = applied.model.changed(vocab_size=config.model.vocab_size) == config.model
+        return same_shape and applied.data.tokenizer == config.data.tokenizer
 
 
 @cache

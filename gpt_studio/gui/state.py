@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from gpt_studio.core.config import RunConfig
+from gpt_studio.core.config import DataConfig, RunConfig
 from gpt_studio.core.events import Built, DataReport, Device, Progress
 from gpt_studio.core.presets import first_config
 from gpt_studio.core.settings import Fix, Problem
@@ -18,7 +18,10 @@ from gpt_studio.core.settings import Fix, Problem
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """The run being edited, the model there is, and the jobs under way."""
+    """The run being edited, the model there is, and the jobs under way.
+
+    `demo` says that the model is the demo model: it is there to talk to, but it is not this run's.
+    """
 
     config: RunConfig = field(default_factory=first_config)
     devices: tuple[Device, ...] = ()
@@ -28,8 +31,10 @@ class State:
     progress: Mapping[str, Progress] = field(default_factory=dict)
     report: DataReport | None = None
     model: Built | None = None
-    step: int = 0
+    demo: bool = False
+    step: int = 0  # of this run
     seconds_per_step: float = 0.0  # 0 until measured
+    timed: RunConfig | None = None  # the settings it was measured with
     peak: int = 0  # bytes measured while training, 0 until measured
     path: str = ""  # the checkpoint last saved or opened
     saved_step: int = -1  # the step the file at `path` holds
@@ -45,6 +50,11 @@ class State:
     @property
     def device(self) -> Device | None:
         return next((device for device in self.devices if device.name == self.device_name), None)
+
+    @property
+    def run(self) -> Built | None:
+        """The model of this run; None while there is no other than the demo model."""
+        return None if self.demo else self.model
 
     @cached_property
     def problems(self) -> dict[str, Problem]:
@@ -70,22 +80,24 @@ class State:
     @property
     def name(self) -> str:
         """What the top bar calls this run."""
+        if self.demo:
+            return "Demo model"
         return Path(self.path).stem if self.path else "Untitled run"
 
     @property
     def unsaved(self) -> bool:
         """The model has learned something that no file holds."""
-        return self.model is not None and self.step > 0 and self.step != self.saved_step
+        return self.run is not None and self.step > 0 and self.step != self.saved_step
 
     @property
     def resumable(self) -> bool:
         """Train would go on with the model there is: same shape and tokenizer, steps left."""
         return (
-            self.model is not None
+            self.run is not None
             and not self.training
             and self.step > 0
-            and self.model.config.model == self.config.model
-            and self.model.config.data.tokenizer == self.config.data.tokenizer
+            and self.run.config.model == self.config.model
+            and _same_tokenizer(self.run.config.data, self.config.data)
             and self.step < self.config.train.steps
         )
 
@@ -98,10 +110,17 @@ class State:
 
     @property
     def seconds_left(self) -> float | None:
-        """Predicted time to the last step, once a step has been measured."""
-        if not self.seconds_per_step or not self.training:
+        """Predicted time to the last step, once a step of this run has been measured."""
+        if not self.seconds_per_step or not self.training or self.run is None:
             return None
         return (self.config.train.steps - self.step) * self.seconds_per_step
+
+
+def _same_tokenizer(one: DataConfig, other: DataConfig) -> bool:
+    """Whether two choices lead to the same tokenizer; some are learned from the texts."""
+    names = {"file": ("tokenizer_file",), "characters": ("corpora",), "bpe": ("corpora", "bpe_size")}
+    matters = ("tokenizer", *names.get(one.tokenizer, ()))
+    return all(getattr(one, name) == getattr(other, name) for name in matters)
 
 
 def _no_bf16(device: Device) -> Problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,11 +12,19 @@ from PySide6.QtCore import QObject, Signal
 
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.events import (
+    BatchRead,
     Built,
+    Compare,
+    Compared,
     DataReport,
+    DemoOpened,
+    Device,
     DeviceUsed,
     Evaluated,
     Event,
+    Examined,
+    Exported,
+    ExportTokenizer,
     Failed,
     Finished,
     Forgotten,
@@ -24,12 +33,14 @@ from gpt_studio.core.events import (
     MemoryMeasured,
     New,
     Open,
+    OpenDemo,
     Opened,
     Order,
     Pause,
     Paused,
     Prepare,
     Progress,
+    ReadBatch,
     Ready,
     Request,
     Resume,
@@ -49,10 +60,11 @@ from gpt_studio.core.presets import Preset, first_config
 from gpt_studio.core.settings import Value
 from gpt_studio.gui.state import State
 
+log = logging.getLogger(__name__)
 NO_MODEL: dict[str, Any] = {
     "model": None,
+    "demo": False,
     "step": 0,
-    "seconds_per_step": 0.0,
     "peak": 0,
     "begun_at": 0,
     "path": "",
@@ -71,7 +83,8 @@ class Store(QObject):
         built: there is a new model (Built); its curves begin.
         opened: a checkpoint was opened, with the curves so far (Opened).
         stepped: training steps of one batch of events (list[Step]).
-        evaluated, sampled, failed, saved, forgotten: the event itself.
+        evaluated, examined, sampled, failed, saved, exported, forgotten: the event itself.
+        compared, batch_read: what was wished to be seen of the texts (Compared, BatchRead).
         spoke: what generating brought: Token or Generated.
         problem_focused: Train was wished for while a setting is wrong ("section.field").
     """
@@ -81,10 +94,14 @@ class Store(QObject):
     opened = Signal(object)
     stepped = Signal(object)
     evaluated = Signal(object)
+    examined = Signal(object)
     sampled = Signal(object)
     spoke = Signal(object)
     failed = Signal(object)
     saved = Signal(object)
+    exported = Signal(object)
+    compared = Signal(object)
+    batch_read = Signal(object)
     forgotten = Signal()
     problem_focused = Signal(str)
 
@@ -95,12 +112,15 @@ class Store(QObject):
         self._undo: list[RunConfig] = []
         self._redo: list[RunConfig] = []
         self._last_edit: tuple[str, frozenset[str], float] = ("", frozenset(), 0.0)
+        self._precision_chosen = False  # by hand or by a file; else it follows the device
+        self._filed: list[Request] = []  # wishes about files and devices that are not done yet
 
     # ------------------------------------------------------------ wishes: settings
 
     def edit(self, section: str, changes: Mapping[str, Value]) -> None:
         """Change some fields of one section; one step of undo."""
         self._remember(section, frozenset(changes))
+        self._precision_chosen |= section == "train" and "precision" in changes
         self._set_config(self.state.config.changed(section, changes))
 
     def apply_preset(self, preset: Preset) -> None:
@@ -110,6 +130,7 @@ class Store(QObject):
     def reset(self) -> None:
         """Model and training settings as on the first launch."""
         self._remember("reset", frozenset())
+        self._precision_chosen = False
         fresh = first_config()
         self._set_config(dataclasses.replace(self.state.config, model=fresh.model, train=fresh.train).changed(
             "data", {"tokenizer": fresh.data.tokenizer}
@@ -137,19 +158,40 @@ class Store(QObject):
 
     def _set_config(self, config: RunConfig) -> None:
         before = self.state.config.data
-        self._update(config=config)
+        self._update(config=self._fitted(config, self.state.report, self.state.device))
         if config.data != before:
             self.prepare()
+
+    def _fitted(self, config: RunConfig, report: DataReport | None, device: Device | None) -> RunConfig:
+        """The config with what follows from the texts read and from the device."""
+        if report and report.data == config.data:
+            config = config.changed("model", {"vocab_size": report.vocab_size})
+        if device and not self._precision_chosen:
+            config = config.changed("train", {"precision": "bf16" if device.bf16 else "fp32"})
+        return config
 
     # ------------------------------------------------------------ wishes: work
 
     def prepare(self) -> None:
         """Read and tokenize the chosen corpora."""
         self._update(report=None)
-        if self.state.config.data.corpora:
-            self._submit(Prepare(self.state.config.data))
-        else:
-            self._submit(Stop("data"))
+        data = self.state.config.data
+        usable = data.corpora and not data.problems()
+        self._submit(Prepare(data) if usable else Stop("data"))
+        for kind in self.state.running & {"compare", "batch"}:  # it is about other texts
+            self._submit(Stop(kind))
+
+    def cancel_data(self) -> None:
+        """Read no further."""
+        self._submit(Stop("data"))
+
+    def compare(self) -> None:
+        """See what each tokenizer makes of the chosen corpora."""
+        self._submit(Compare(self.state.config.data))
+
+    def read_batch(self) -> None:
+        """See the first batch, as the model will."""
+        self._submit(ReadBatch(self.state.config))
 
     def press_primary(self) -> None:
         """Train, pause or resume: whatever the run button says."""
@@ -176,14 +218,24 @@ class Store(QObject):
     def open(self, path: str) -> None:
         self._file(Open(path))
 
+    def export_tokenizer(self, path: str) -> None:
+        self._file(ExportTokenizer(self.state.config.data, path))
+
     def new(self) -> None:
+        """Forget the model; the demo model takes its place."""
         self._file(New())
+        self.open_demo()
+
+    def open_demo(self) -> None:
+        """Have a model to talk to. Where there is none, that is only logged."""
+        self._file(OpenDemo())
 
     def use_device(self, name: str) -> None:
         self._file(UseDevice(name))
 
     def _file(self, request: Request) -> None:
-        self._update(filing=self.state.filing + 1)
+        self._filed.append(request)
+        self._update(filing=len(self._filed))
         self._submit(request)
 
     # ------------------------------------------------------------ facts
@@ -192,6 +244,8 @@ class Store(QObject):
         """Take in a batch of events: one new state, then everybody is told."""
         if any(isinstance(event, Opened) for event in events):
             self._remember("opened", frozenset())  # undo brings back the settings there were
+            self._precision_chosen = True
+        events = [self._filed_away(event) for event in events]
         changes: dict[str, Any] = {}
         for event in events:
             changes |= self._learn(dataclasses.replace(self.state, **changes), event)
@@ -199,13 +253,22 @@ class Store(QObject):
             self._update(**changes)
         self._tell(events)
 
+    def _filed_away(self, event: Event) -> Event:
+        """Note that a wish about files is done. One for a demo model that is not there just ends."""
+        ended = isinstance(event, Finished | Stopped | Failed) and event.kind == "file"
+        request = self._filed.pop(0) if ended and self._filed else None  # they are done in their order
+        if isinstance(event, Failed) and isinstance(request, OpenDemo):
+            log.warning("No demo model: %s %s", event.what, event.detail)
+            return Stopped(event.kind)
+        return event
+
     def _learn(self, state: State, event: Event) -> dict[str, Any]:
         """The fields of the state one event changes."""
         match event:
             case Ready(devices, device):
-                return {"devices": devices, "device_name": device}
+                return self._on_device(dataclasses.replace(state, devices=devices), device)
             case DeviceUsed(device):
-                return {"device_name": device, "seconds_per_step": 0.0, "peak": 0}
+                return self._on_device(state, device) | {"seconds_per_step": 0.0, "peak": 0}
             case Started(kind):
                 begun: dict[str, Any] = {"running": state.running | {kind}}
                 return begun | ({"stopped_by": "", "begun_at": state.step} if kind == "train" else {})
@@ -218,30 +281,40 @@ class Store(QObject):
             case Progress(kind):
                 return {"progress": {**state.progress, kind: event}}
             case DataReport() if event.data == state.config.data:
-                return {"report": event}
+                return {"report": event, "config": self._fitted(state.config, event, state.device)}
             case Built(config):
-                return NO_MODEL | {"config": config, "model": event, "progress": {}}
+                built = {"config": config, "model": event, "seconds_per_step": 0.0, "progress": {}}
+                return NO_MODEL | built
             case Step(step, values):
                 tokens = state.config.train.effective_batch * state.config.model.max_length
                 speed = values["tokens_per_second"]
-                return {"step": step, "seconds_per_step": tokens / speed if speed else 0.0}
+                took = tokens / speed if speed else 0.0
+                return {"step": step, "seconds_per_step": took, "timed": state.config}
             case MemoryMeasured(peak):
                 return {"peak": peak}
             case Saved(path, _, step):
                 return {"path": path, "saved_step": step}
             case Opened():
                 return NO_MODEL | self._opened(state, event)
+            case DemoOpened(model):
+                return NO_MODEL | {"model": model, "demo": True}
             case Forgotten():
                 return NO_MODEL
         return {}
 
+    def _on_device(self, state: State, name: str) -> dict[str, Any]:
+        state = dataclasses.replace(state, device_name=name)
+        config = self._fitted(state.config, state.report, state.device)
+        return {"devices": state.devices, "device_name": name, "config": config}
+
     def _opened(self, state: State, opened: Opened) -> dict[str, Any]:
-        config, step = opened.config, opened.step
+        config, step, history = opened.config, opened.step, opened.history
         same_texts = state.report is not None and state.report.data == config.data
         return {
             "config": config,
-            "model": Built(config, opened.parameters, opened.device, step),
+            "model": Built(config, opened.parameters, opened.device, step, history.bytes_per_token),
             "path": opened.path,
+            "seconds_per_step": 0.0,
             "step": step,
             "saved_step": step,
             "report": state.report if same_texts else None,
@@ -255,7 +328,7 @@ class Store(QObject):
             "progress": progress,
         }
         if kind == "file":
-            ended["filing"] = max(0, state.filing - 1)
+            ended["filing"] = len(self._filed)
         if kind == "train":
             ended["stopped_by"] = how if state.step > state.begun_at else ""  # else nothing had begun
         return ended
@@ -282,6 +355,8 @@ class Store(QObject):
                 self.opened.emit(event)
             case Evaluated():
                 self.evaluated.emit(event)
+            case Examined():
+                self.examined.emit(event)
             case Sampled():
                 self.sampled.emit(event)
             case Token() | Generated():
@@ -290,6 +365,12 @@ class Store(QObject):
                 self.failed.emit(event)
             case Saved():
                 self.saved.emit(event)
+            case Exported():
+                self.exported.emit(event)
+            case Compared() if event.data == self.state.config.data:
+                self.compared.emit(event)
+            case BatchRead():
+                self.batch_read.emit(event)
             case Forgotten():
                 self.forgotten.emit()
 

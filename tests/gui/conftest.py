@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from PySide6.QtCore import QEvent
 
-from gpt_studio.core.events import Built, Device
+from gpt_studio.core.events import Built, DataReport, Device, TextFacts
 from gpt_studio.gui.state import State
 from gpt_studio.gui.theme import DARK, look
 
@@ -35,3 +35,28 @@ def learned(idle):
 
 def with_model(state, step, **changes):
     return replace(state, model=Built(state.config, 812_345, state.device_name, step), step=step, **changes)
+
+
+def report_of(data, **changes):
+    """What reading some texts came to."""
+    return replace(
+        DataReport(
+            data=data,
+            fingerprint="f",
+            corpora=(),
+            vocab_size=93,
+            vocab_used=92,
+            characters=1000,
+            size=1000,
+            train_tokens=900,
+            validation_tokens=100,
+            documents=10,
+            validation_documents=1,
+            token_lengths=(1.0,),
+            facts=TextFacts(10),
+            previews=(),
+            seconds=0.1,
+            cached=False,
+        ),
+        **changes,
+    )

@@ -6,18 +6,28 @@ import pytest
 
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.events import (
+    BatchRead,
     Built,
-    DataReport,
+    Compare,
+    Compared,
+    DemoOpened,
     Device,
+    DeviceUsed,
+    Examined,
+    Exported,
+    ExportTokenizer,
     Failed,
     Finished,
     Forgotten,
     Generate,
+    New,
+    OpenDemo,
     Opened,
     Pause,
     Paused,
     Prepare,
     Progress,
+    ReadBatch,
     Ready,
     Resume,
     Resumed,
@@ -28,12 +38,15 @@ from gpt_studio.core.events import (
     Stopped,
     Train,
 )
-from gpt_studio.core.metrics import METRICS, History
+from gpt_studio.core.metrics import METRICS, Exam, History
 from gpt_studio.core.presets import presets
 from gpt_studio.gui.state import State
 from gpt_studio.gui.store import Store
 
+from .conftest import report_of
+
 CPU = Device("cpu", "2 cores", 8 * 2**30)
+GPU = Device("cuda:0", "NVIDIA RTX 4090", 24 * 2**30, bf16=True)
 VALUES = {metric.name: 1.0 for metric in METRICS} | {"tokens_per_second": 1000.0}
 
 
@@ -55,8 +68,7 @@ def built(store, step=0):
 
 
 def report(store):
-    data = store.state.config.data
-    return DataReport(data, (), 257, 90, 10, 10, 9, 1, 2, 1, (1.0,), (), "t", 0.1)
+    return report_of(store.state.config.data)
 
 
 def train_to(store, step):
@@ -86,6 +98,133 @@ def test_a_report_for_other_data_is_ignored(store):
     late = dataclasses.replace(report(store), data=store.state.config.data.changed(corpora=("other",)))
     store.happened([late])
     assert store.state.report is None
+
+
+def test_texts_that_cannot_be_read_yet_are_not_asked_for(store, sent):
+    store.edit("data", {"tokenizer": "file"})
+    assert sent == [Stop("data")]
+    store.edit("data", {"tokenizer_file": "/texts/mine.tiktoken"})
+    assert sent[1:] == [Prepare(store.state.config.data)]
+
+
+def test_other_texts_end_what_is_being_shown_of_the_old_ones(store, sent):
+    store.happened([Started("compare")])
+    store.edit("data", {"validation": 0.2})
+    assert sent == [Prepare(store.state.config.data), Stop("compare")]
+
+
+def test_the_vocabulary_is_what_the_texts_have_and_no_step_of_undo(store):
+    first = store.state.config
+    store.edit("model", {"num_layers": 7})
+    store.happened([report(store)])
+    assert store.state.config.model.vocab_size == 93
+    store.undo()
+    assert store.state.config == first.changed("model", {"vocab_size": 93})
+    store.reset()
+    assert store.state.config.model.vocab_size == 93
+    assert presets()[0].matches(store.state.config)
+
+
+def test_what_is_to_be_seen_of_the_texts(store, sent, qtbot):
+    config = store.state.config
+    store.compare()
+    store.read_batch()
+    store.cancel_data()
+    store.export_tokenizer("/tmp/own.tiktoken")
+    assert sent == [
+        Compare(config.data),
+        ReadBatch(config),
+        Stop("data"),
+        ExportTokenizer(config.data, "/tmp/own.tiktoken"),
+    ]
+    facts = [Compared(config.data, 10, True, ()), BatchRead(config, 16, 8, ()), Exported("own", 7)]
+    heard = []
+    for signal in (store.compared, store.batch_read, store.exported):
+        signal.connect(heard.append)
+    store.happened([Compared(config.data.changed(validation=0.3), 10, True, ()), *facts])
+    assert heard == facts, "of other texts nothing is told"
+
+
+def test_precision_follows_the_device_until_it_is_chosen(store):
+    def precision():
+        return store.state.config.train.precision
+
+    assert precision() == "fp32"
+    store.happened([Ready((GPU, CPU), "cuda:0")])
+    assert precision() == "bf16"
+    store.apply_preset(presets()[0])
+    assert precision() == "bf16"
+    store.happened([DeviceUsed("cpu")])
+    assert precision() == "fp32"
+    store.edit("train", {"precision": "bf16"})
+    store.edit("train", {"steps": 7})
+    assert precision() == "bf16"
+    store.edit("train", {"precision": "fp32"})
+    store.happened([DeviceUsed("cuda:0")])
+    assert precision() == "fp32"
+    store.reset()
+    assert precision() == "bf16"
+
+
+def test_an_opened_run_keeps_its_precision(store):
+    config = store.state.config.changed("train", {"precision": "bf16"})
+    store.happened([Opened("/tmp/a.safetensors", config, 40, History(), 1, "cpu")])
+    store.edit("train", {"steps": 70})
+    assert store.state.config.train.precision == "bf16"
+
+
+# ---------------------------------------------------------------- the demo model
+
+
+@pytest.fixture
+def demo(store):
+    """Only the demo model is there; it was made with other settings than those in the form."""
+    config = store.state.config.changed("model", {"num_layers": 5})
+    store.open_demo()
+    store.happened([Started("file"), DemoOpened(Built(config, 812_345, "cpu", 9000)), Finished("file")])
+    return store
+
+
+def test_the_demo_model_is_there_but_is_no_run(demo, sent):
+    state = demo.state
+    assert (state.model.parameters, state.run, state.demo, state.filing) == (812_345, None, True, 0)
+    assert (state.name, state.unsaved, state.primary, state.training) == ("Demo model", False, "train", False)
+    assert state.config.model.num_layers == 4, "settings stay as they are"
+    demo.edit("model", {"num_layers": 5})
+    assert demo.state.primary == "train", "not even with the demo model's own settings"
+    demo.press_primary()
+    assert sent[-1] == Train(demo.state.config, resume=False)
+
+
+@pytest.mark.parametrize("fact", ["built", "opened"])
+def test_a_run_takes_the_place_of_the_demo_model(demo, fact):
+    config = demo.state.config
+    opened = Opened("/tmp/a.safetensors", config, 40, History(), 1, "cpu")
+    demo.happened([built(demo) if fact == "built" else opened])
+    assert not demo.state.demo
+    assert demo.state.run is demo.state.model
+    assert demo.state.name == ("Untitled run" if fact == "built" else "a")
+
+
+def test_after_new_the_demo_model_comes_back(store, sent):
+    train_to(store, 5)
+    store.happened([Stopped("train")])
+    store.new()
+    assert sent == [New(), OpenDemo()]
+    assert store.state.filing == 2
+
+
+def test_a_demo_model_that_is_not_there_is_only_logged(store, qtbot, caplog):
+    failures = []
+    store.failed.connect(failures.append)
+    store.open_demo()
+    store.save("/tmp/mine.safetensors")
+    store.happened([Started("file"), Failed("file", "There is no such file.")])
+    assert (failures, store.state.filing, store.state.model) == ([], 1, None)
+    assert "There is no such file" in caplog.text
+    store.happened([Started("file"), Failed("file", "There is no model yet.")])
+    assert [failure.what for failure in failures] == ["There is no model yet."]
+    assert store.state.filing == 0
 
 
 def test_undo_and_redo_walk_through_edits(store):
@@ -197,6 +336,42 @@ def test_forgetting_leaves_no_model(store):
     store.happened([Stopped("train"), Forgotten()])
     assert store.state.model is None
     assert not store.state.unsaved
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "changes", "resumable"),
+    [
+        ("characters", {"corpora": ("python-library",)}, False),
+        ("gpt2", {"corpora": ("python-library",)}, True),
+        ("bpe", {"validation": 0.2}, True),
+        ("file", {"tokenizer_file": "/texts/other.tiktoken"}, False),
+    ],
+)
+def test_a_run_goes_on_only_with_its_tokenizer(store, tokenizer, changes, resumable):
+    store.edit("data", {"tokenizer": tokenizer, "tokenizer_file": "/texts/mine.tiktoken"})
+    train_to(store, 10)
+    store.happened([Stopped("train")])
+    store.edit("data", changes)
+    assert store.state.resumable is resumable
+
+
+def test_exams_are_passed_on(store):
+    heard = []
+    store.examined.connect(heard.append)
+    fact = Examined(Exam(100, {"facts": 0.5}))
+    store.happened([fact])
+    assert heard == [fact]
+
+
+def test_the_speed_once_measured_is_known_until_there_is_another_model(store):
+    train_to(store, 10)
+    config, seconds = store.state.config, store.state.seconds_per_step
+    store.happened([Stopped("train"), Forgotten()])
+    assert (store.state.seconds_per_step, store.state.timed) == (seconds, config)
+    store.happened([Started("train")])
+    assert store.state.seconds_left is None, "this run has made no step yet"
+    store.happened([built(store)])
+    assert store.state.seconds_per_step == 0
 
 
 def test_steps_of_a_batch_come_together_and_in_order(store, qtbot):
