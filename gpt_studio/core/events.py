@@ -271,7 +271,8 @@ class TextFacts:
 
     documents: int  # all of them
     near_duplicates: int = 0  # documents that nearly repeat an earlier one
-    overlap: float = 0.0  # share of the held-out documents that nearly repeat one learned from
+    repeated: float = 0.0  # their share of all bytes
+    overlap: float = 0.0  # share of the bytes held out in documents nearly the same as one learned from
     misencoded: tuple[str, ...] = ()  # files with bytes that are no UTF-8, read as an older encoding
     control: int = 0  # control characters
     largest: tuple[str, float] = ("", 0.0)  # the largest document and its share of all bytes
