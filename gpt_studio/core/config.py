@@ -199,27 +199,29 @@ class DataConfig(Section):
 
     def problems(self) -> dict[str, Problem]:
         found = super().problems()
-        if "weights" not in found and self.weights:
-            if len(self.weights) != len(self.corpora) or not all(0 < w < math.inf for w in self.weights):
-                found["weights"] = Problem(
-                    "Each corpus needs a share above zero.", (Fix("Mix by size", {"weights": ()}),)
-                )
+        if found:
+            return found
+        if self.weights and (
+            len(self.weights) != len(self.corpora) or not all(0 < weight < math.inf for weight in self.weights)
+        ):
+            mend = (Fix("Mix by size", {"weights": ()}),)
+            found["weights"] = Problem("Each corpus needs a share above zero.", mend)
         if self.tokenizer == "file" and not self.tokenizer_file:
-            found["tokenizer"] = Problem(
-                "No tokenizer file is chosen.", (Fix("Use characters", {"tokenizer": "characters"}),)
-            )
+            mend = (Fix("Use characters", {"tokenizer": "characters"}),)
+            found["tokenizer"] = Problem("No tokenizer file is chosen.", mend)
         if not self.template.stop.strip():
-            found["user_prefix"] = Problem(
-                "A dialogue needs a text before each question, to tell who speaks.",
-                (Fix("Use “Q: ”", {"user_prefix": "Q: "}),),
-            )
+            mend = (Fix("Use “Q: ”", {"user_prefix": "Q: "}),)
+            found["user_prefix"] = Problem("A dialogue needs a text before each question.", mend)
         return found
 
 
+# Of characters and files only once they have been read; these are usual.
+_VOCAB_SIZES = {"characters": 340, "bytes": 257, "gpt2": 50257, "file": 50257}
+
+
 def expected_vocab_size(data: DataConfig) -> int:
-    """The vocabulary a tokenizer comes to. Characters and files are only known once they have been read."""
-    sizes = {"characters": 340, "bytes": 257, "bpe": data.bpe_size + 1, "gpt2": 50257, "file": 50257}
-    return sizes[data.tokenizer]
+    """The vocabulary a tokenizer comes to, before it is made."""
+    return _VOCAB_SIZES.get(data.tokenizer, data.bpe_size + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -330,8 +332,8 @@ class RunConfig:
     def changed(self, section: str, changes: Mapping[str, Value]) -> RunConfig:
         """A copy with some fields of one section replaced. The vocabulary follows the tokenizer."""
         config = dataclasses.replace(self, **{section: getattr(self, section).changed(**changes)})
-        if section == "data" and changes.keys() & {"tokenizer", "bpe_size"}:
-            size = expected_vocab_size(config.data)
+        size = expected_vocab_size(config.data)
+        if size != expected_vocab_size(self.data) or config.data.tokenizer != self.data.tokenizer:
             config = dataclasses.replace(config, model=config.model.changed(vocab_size=size))
         return config
 

@@ -3,36 +3,42 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt_studio.core.chat import TEMPLATE, Message, Template, request, starters
+from gpt_studio.core.chat import Message, Template, request, starters
 from gpt_studio.core.corpora import BUILT_IN
 
+TEMPLATE = Template()
 MESSAGES = st.lists(st.builds(Message, st.sampled_from(["user", "model"]), st.text(max_size=20)), max_size=6)
 ASKED = [Message("user", "Hi."), Message("model", " Hello.\n"), Message("user", "Go on.")]
 
 
 def test_a_chat_prompt_names_every_speaker_and_ends_where_the_answer_begins():
-    assert TEMPLATE.prompt(ASKED) == "User: Hi.\nAssistant: Hello.\nUser: Go on.\nAssistant:"
+    assert TEMPLATE.prompt(ASKED) == "Q: Hi.\nA: Hello.\nQ: Go on.\nA:"
 
 
 def test_an_answer_stops_where_the_model_speaks_for_the_user():
-    assert TEMPLATE.stop == "\nUser:"
+    assert TEMPLATE.stop == "\nQ:"
     assert TEMPLATE.stop in TEMPLATE.prompt(ASKED)
 
 
 def test_another_template_is_written_its_own_way():
-    template = Template(user="Q: ", model="A: ", end="\n\n")
-    assert template.prompt([Message("user", "1+1?")]) == "Q: 1+1?\n\nA:"
-    assert request("chat", ASKED, template)[1] == "\n\nQ:"
+    template = Template(user="User: ", model="GPT: ", end="\n\n")
+    assert template.prompt([Message("user", "1+1?")]) == "User: 1+1?\n\nGPT:"
+    assert request("chat", ASKED, template)[1] == "\n\nUser:"
+
+
+def test_a_prompt_is_the_beginning_of_the_text_a_model_learned_from():
+    answered = [*ASKED, Message("model", "Gladly.")]
+    assert TEMPLATE.text(answered) == TEMPLATE.prompt(ASKED) + " Gladly.\n"
 
 
 def test_continuing_adds_nothing_to_the_text():
     text = [Message("user", "The keys "), Message("model", "to the"), Message("user", " cabinet\n")]
-    assert request("continue", text) == ("The keys to the cabinet\n", "")
+    assert request("continue", text, TEMPLATE) == ("The keys to the cabinet\n", "")
 
 
 @given(MESSAGES)
 def test_a_longer_chat_begins_with_the_shorter_one(messages):
-    before = TEMPLATE.prompt(messages).removesuffix("Assistant:")
+    before = TEMPLATE.prompt(messages).removesuffix("A:")
     assert TEMPLATE.prompt([*messages, Message("user", "More")]).startswith(before)
 
 

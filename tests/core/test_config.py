@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt_studio.core.config import SECTIONS, VOCAB_SIZES, DataConfig, GPTConfig, RunConfig, TrainConfig
+from gpt_studio.core.config import (
+    SECTIONS,
+    TOKENIZERS,
+    DataConfig,
+    GPTConfig,
+    RunConfig,
+    TrainConfig,
+    expected_vocab_size,
+)
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.settings import settings_of, value_problem
 
@@ -26,7 +34,8 @@ def values_of(described):
     if described.kind == "float":
         return st.floats(described.low, described.high)
     if described.kind == "list":
-        return st.lists(st.text()).map(tuple)
+        items = st.text() if described.items == "str" else st.floats(0.01, 100)
+        return st.lists(items).map(tuple)
     return st.text()
 
 
@@ -134,10 +143,33 @@ def test_fields_of_a_later_version_are_left_out():
     assert RunConfig.from_dict(plain) == RunConfig()
 
 
-@pytest.mark.parametrize("tokenizer", VOCAB_SIZES)
+@pytest.mark.parametrize("tokenizer", [choice.value for choice in TOKENIZERS])
 def test_the_vocabulary_follows_the_tokenizer(tokenizer):
-    config = RunConfig().changed("data", {"tokenizer": tokenizer})
-    assert config.model.vocab_size == VOCAB_SIZES[tokenizer]
+    before = RunConfig().changed("data", {"tokenizer": "bytes" if tokenizer != "bytes" else "gpt2"})
+    config = before.changed("data", {"tokenizer": tokenizer})
+    assert config.model.vocab_size == expected_vocab_size(config.data)
+
+
+def test_the_vocabulary_follows_the_size_of_the_own_bpe():
+    config = RunConfig().changed("data", {"tokenizer": "bpe"}).changed("data", {"bpe_size": 512})
+    assert config.model.vocab_size == 513
+
+
+def test_a_vocabulary_that_is_known_stays_when_the_same_tokenizer_is_chosen_again():
+    config = RunConfig().changed("data", {"tokenizer": "characters"}).changed("model", {"vocab_size": 71})
+    assert config.changed("data", {"tokenizer": "characters"}).model.vocab_size == 71
+
+
+@pytest.mark.parametrize("weights", [(1.0,), (1.0, 0.0), (1.0, -1.0), (1.0, float("nan")), (1.0, float("inf"))])
+def test_shares_that_cannot_be_mixed_are_mended(weights):
+    data = DataConfig(corpora=("world", "python-reference"), weights=weights)
+    problem = data.problems()["weights"]
+    assert data.changed(**problem.fixes[0].changes).problems() == {}
+
+
+def test_a_dialogue_needs_to_tell_who_speaks():
+    problem = DataConfig(user_prefix=" ", turn_end="\n").problems()["user_prefix"]
+    assert DataConfig().changed(**problem.fixes[0].changes).problems() == {}
 
 
 def test_problems_are_named_by_section():
