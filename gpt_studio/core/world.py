@@ -143,9 +143,9 @@ NAMES = tuple(
 )
 
 
-def is_held_out(key: str) -> bool:
-    """Whether a fifth of all keys, always the same, is kept for exams."""
-    return zlib.crc32(key.encode()) % 5 == 0
+def is_held_out(key: str, one_in: int) -> bool:
+    """Whether a key is kept for exams: one in so many, always the same ones."""
+    return zlib.crc32(key.encode()) % one_in == 0
 
 
 # ---------------------------------------------------------------- skills
@@ -208,7 +208,12 @@ _FACTS = {
         ("Where can I find {}?", "Do you know where {} lives?"),
     ),
     "food": (
-        ("What does {} eat?", "What is the food of {}?", "Do you know what {} eats?", "What can I give {} to eat?"),
+        (
+            "What does {} eat?",
+            "What is the food of {}?",
+            "Do you know what {} eats?",
+            "What can I give {} to eat?",
+        ),
         ("Tell me what {} eats.",),
     ),
     "color": (
@@ -279,7 +284,9 @@ def _opposites(random: Random, exam: bool) -> Exchange:
 
 def _counting(random: Random, exam: bool) -> Exchange:
     start = random.randrange(97)
-    wording = random.choice(("Count on from {}.", "Count three more from {}.", "Which numbers come after {}?"))
+    wording = random.choice(
+        ("Count on from {}.", "Count three more from {}.", "Which numbers come after {}?")
+    )
     answer = ", ".join(str(start + step) for step in (1, 2, 3)) + "."
     return Exchange(wording.format(start), answer, f"count {start}")
 
@@ -310,21 +317,31 @@ def _comparing(random: Random, exam: bool) -> Exchange:
     return Exchange(question, f"{answer}.", f"{low} or {high}")
 
 
+def _word(random: Random) -> str:
+    """A short word, or one that could be: spelling is more than knowing some words by heart."""
+    if random.random() < 0.5:
+        return random.choice(WORDS)
+    pattern = random.choice(("cvc", "cvcv", "vcvc"))
+    return "".join(random.choice("aeiou" if kind == "v" else "bdfgklmnprstvz") for kind in pattern)
+
+
 def _letters(random: Random, exam: bool) -> Exchange:
-    word = random.choice(WORDS)
+    word = _word(random)
     which = random.choice(("first", "last"))
     wording = random.choice(("What is the {} letter of {}?", "Tell me the {} letter of {}."))
-    return Exchange(wording.format(which, word), f"{word[0 if which == 'first' else -1]}.", f"letter of {word}")
+    return Exchange(
+        wording.format(which, word), f"{word[0 if which == 'first' else -1]}.", f"letter of {word}"
+    )
 
 
 def _reversing(random: Random, exam: bool) -> Exchange:
-    word = random.choice([word for word in WORDS if len(word) <= 4])
+    word = _word(random)
     wording = random.choice(("Say {} backwards.", "What is {} backwards?"))
     return Exchange(wording.format(word), f"{word[::-1]}.", f"{word} backwards")
 
 
 def _copying(random: Random, exam: bool) -> Exchange:
-    words = " ".join(random.sample(WORDS, random.randint(2, 3)))
+    words = " ".join(_word(random) for _ in range(random.randint(2, 3)))
     wording = random.choice(("Say after me: {}.", "Say: {}."))
     return Exchange(wording.format(words), f"{words}.", f"say {words}")
 
@@ -334,7 +351,11 @@ def _story(random: Random, exam: bool) -> Exchange:
     wording = _wording(
         random,
         exam,
-        ("Tell me a story about the {}.", "I want a story about the {}.", "Do you know a story about the {}?"),
+        (
+            "Tell me a story about the {}.",
+            "I want a story about the {}.",
+            "Do you know a story about the {}?",
+        ),
         ("A story about the {}.",),
     )
     question = wording.format(animal.name)
@@ -358,7 +379,9 @@ def story(random: Random, animal: Animal | None = None) -> str:
             f"It wanted to see the {other.name}. So it went to look {other.home}.",
         )
     )
-    end = random.choice(("Then it went home.", "It was happy.", f"And {person.name} was happy too.", "The end."))
+    end = random.choice(
+        ("Then it went home.", "It was happy.", f"And {person.name} was happy too.", "The end.")
+    )
     return f"{story_opening(animal)} {middle} {end}"
 
 
@@ -371,6 +394,7 @@ class Skill:
     weight: float
     draw: Callable[[Random, bool], Exchange]
     open_ended: bool = False  # the answer is only how it has to begin
+    one_in: int = 10  # of all that can be asked, so much is kept for exams
 
     def practice(self, random: Random) -> Exchange:
         """Something of the training text."""
@@ -383,18 +407,18 @@ class Skill:
     def _draw(self, random: Random, exam: bool) -> Exchange:
         while True:
             exchange = self.draw(random, exam)
-            if not exchange.key or is_held_out(exchange.key) == exam:
+            if not exchange.key or is_held_out(exchange.key, self.one_in) == exam:
                 return exchange
 
 
 SKILLS = (
     Skill("greetings", "Greetings", 1.5, _greetings),
     Skill("facts", "Facts", 3, _facts),
-    Skill("two_facts", "Two facts", 2, _two_facts),
+    Skill("two_facts", "Two facts", 2, _two_facts, one_in=5),
     Skill("opposites", "Opposites", 1, _opposites),
     Skill("counting", "Counting", 1.5, _counting),
     Skill("addition", "Addition", 3, _addition),
-    Skill("subtraction", "Subtraction", 3, _subtraction),
+    Skill("subtraction", "Subtraction", 4, _subtraction),
     Skill("comparing", "Comparing", 1.5, _comparing),
     Skill("letters", "Letters", 1, _letters),
     Skill("reversing", "Reversing", 2, _reversing),
