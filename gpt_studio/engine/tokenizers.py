@@ -1,144 +1,42 @@
-"""Text to ids and ids to bytes: one small class per tokenizer, opened by its name.
+"""Open a tokenizer: by its name, as a config asks for it, or from the plain data a checkpoint stored.
 
-A tokenizer never makes its end of text out of ordinary text: "<|endoftext|>" in a file is 13 characters.
+Those learned from texts are kept in the cache, under a digest of the texts and settings.
 """
 
 from __future__ import annotations
 
-import base64
+import contextlib
 import hashlib
-import os
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, cached_property
-from typing import Any, ClassVar
+import json
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import tiktoken
-
-from gpt_studio.core.chat import END_OF_TEXT
-from gpt_studio.core.config import TOKENIZERS
+from gpt_studio.core.config import DataConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.paths import resources
+from gpt_studio.core.paths import cache as cache_folder
+from gpt_studio.engine.bpe import GPT2
+from gpt_studio.engine.characters import CharacterCounter, Characters
+from gpt_studio.engine.corpora import Meter, Work
+from gpt_studio.engine.tokenizer import Bytes, Ids, Tokenizer
 
-Ids = npt.NDArray[Any]  # a tokenizer's dtype
+__all__ = ["Characters", "Ids", "Texts", "Tokenizer", "open_tokenizer", "tokenizer", "tokenizer_from_dict"]
 
+Texts = Callable[[], Iterator[str | None]]  # the texts in pieces; None lets others have a turn
 
-class Tokenizer(ABC):
-    """What every tokenizer is and does. Its name goes into files."""
-
-    name: ClassVar[str]
-    vocab_size: int
-    end: int  # the id that separates documents
-
-    @property
-    def label(self) -> str:
-        """The name for people."""
-        return next(choice.label for choice in TOKENIZERS if choice.value == self.name)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The smallest type that holds every id."""
-        return np.min_scalar_type(self.vocab_size - 1)
-
-    @abstractmethod
-    def encode_batch(self, texts: Sequence[str]) -> list[Ids]:
-        """The ids of each text."""
-
-    @abstractmethod
-    def raw(self, id: int) -> bytes:
-        """The bytes a token stands for; none for the end of text."""
-
-    def encode(self, text: str) -> list[int]:
-        """The ids of one text."""
-        ids: list[int] = self.encode_batch([text])[0].tolist()
-        return ids
-
-    def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """The bytes the ids stand for, one after the other."""
-        return b"".join(self.raw(int(id)) for id in ids)
-
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text the ids stand for; bytes that are no whole character become "\ufffd"."""
-        return self.decode_bytes(ids).decode("utf-8", "replace")
-
-    def to_dict(self) -> dict[str, Any]:
-        """What a checkpoint stores to open the same tokenizer again."""
-        return {"name": self.name}
-
-
-class Bytes(Tokenizer):
-    """Each byte of UTF-8 is a token."""
-
-    name = "bytes"
-    vocab_size = 257
-    end = 256
-
-    def encode_batch(self, texts: Sequence[str]) -> list[Ids]:
-        return [np.frombuffer(_writable(text).encode(), np.uint8).astype(self.dtype) for text in texts]
-
-    def raw(self, id: int) -> bytes:
-        return b"" if id == self.end else bytes((id,))
-
-
-class GPT2(Tokenizer):
-    """The byte-pair encoding GPT-2 was trained with, built from its published table of ranks."""
-
-    name = "gpt2"
-    vocab_size = 50257
-    end = 50256
-
-    SHA256 = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
-    # Contractions, words, numbers, other signs (each with a space before), spaces: merges stay inside.
-    PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
-
-    def __init__(self) -> None:
-        """Read the ranks.
-
-        Raises:
-            StudioError: the file of ranks is missing or damaged.
-        """
-        ranks = _read_ranks("gpt2.tiktoken", self.SHA256)
-        self._raw = [*sorted(ranks, key=ranks.__getitem__), b""]
-        self._encoding = tiktoken.Encoding(
-            self.name,
-            pat_str=self.PATTERN,
-            mergeable_ranks=ranks,
-            special_tokens={END_OF_TEXT: self.end},
-            explicit_n_vocab=self.vocab_size,
-        )
-
-    def encode_batch(self, texts: Sequence[str]) -> list[Ids]:
-        if len(texts) == 1:
-            return [self._encode_one(texts[0])]
-        return list(self._threads.map(self._encode_one, texts))
-
-    def _encode_one(self, text: str) -> Ids:
-        # Nothing is allowed to be special, and nothing that looks so is refused.
-        ids = self._encoding.encode_to_numpy(_writable(text), allowed_special=set(), disallowed_special=())
-        return ids.astype(self.dtype)
-
-    def raw(self, id: int) -> bytes:
-        return self._raw[id]
-
-    @cached_property
-    def _threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(os.cpu_count(), "tokenizer")
-
-
-KINDS: tuple[type[Tokenizer], ...] = (Bytes, GPT2)
+FIXED: tuple[type[Tokenizer], ...] = (Bytes, GPT2)  # the same wherever they are opened
 
 
 @cache
 def tokenizer(name: str) -> Tokenizer:
-    """Open a tokenizer by its name; a second call gives the same object.
+    """Open a tokenizer that its name alone tells; a second call gives the same object.
 
     Raises:
         StudioError: there is none of this name, or its file cannot be used.
     """
-    for kind in KINDS:
+    for kind in FIXED:
         if kind.name == name:
             return kind()
     raise StudioError(f"There is no tokenizer named “{name}”.", tries="Choose one on the Data page.")
@@ -150,27 +48,71 @@ def tokenizer_from_dict(data: Mapping[str, Any]) -> Tokenizer:
     Raises:
         StudioError: it is not one, or its file cannot be used.
     """
-    return tokenizer(str(data.get("name")))
+    match data:
+        case {"name": "characters", "characters": str(characters)}:
+            return Characters(characters)
+        case _:
+            return tokenizer(str(data.get("name")))
 
 
-def _writable(text: str) -> str:
-    """The text with every half character (a lone surrogate, as a keyboard may send) made "\ufffd"."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+def open_tokenizer(data: DataConfig, texts: Texts, size: int, key: str) -> Work[Tokenizer]:
+    """The tokenizer a config asks for, learned from the texts if it is of that kind.
+
+    Args:
+        texts: gives the texts from the beginning, in pieces of a few MB at most.
+        size: bytes of all of them.
+        key: a digest of them; what was learned from the same texts once is found at once.
+
+    Raises:
+        StudioError: its file cannot be used, or it could not be learned.
+    """
+    if data.tokenizer != "characters":
+        return tokenizer(data.tokenizer)
+    path = _cached(key, data.tokenizer)
+    if found := _read(path):
+        return found
+    learned = yield from _learn_characters(texts, size)
+    _write(path, learned)
+    return learned
 
 
-def _read_ranks(file: str, sha256: str) -> dict[bytes, int]:
-    """A table of tokens and their ranks from the resources: base64 and a number on each line."""
-    path = resources() / "tokenizers" / file
-    tries = "Install GPT Studio again, or choose the bytes tokenizer."
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise StudioError(f"The tokenizer file {file} is missing.", tries=tries) from error
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise StudioError(f"The tokenizer file {file} is damaged.", tries=tries)
-    pairs = (line.split() for line in data.splitlines())
-    return {base64.b64decode(token): int(rank) for token, rank in pairs}
+def _learn_characters(texts: Texts, size: int) -> Work[Tokenizer]:
+    meter = Meter("Learning the characters", size)
+    counter = CharacterCounter()
+    for text in texts():
+        if text is None:
+            yield None
+        else:
+            counter.add(text)
+            meter.add(len(text.encode("utf-8", "surrogatepass")))
+            yield meter.due()
+    yield meter.progress()
+    return Characters(counter.most_frequent())
+
+
+# ---------------------------------------------------------------- what was learned before
+
+
+def _cached(key: str, *settings: object) -> Path:
+    """Where a tokenizer learned from certain texts with certain settings is kept."""
+    digest = hashlib.blake2b(repr((key, *settings)).encode(), digest_size=16).hexdigest()
+    return cache_folder() / "tokenizers" / f"{digest}.json"
+
+
+def _read(path: Path) -> Tokenizer | None:
+    """The tokenizer kept there; none where there is none, or where it is damaged."""
+    with contextlib.suppress(OSError, ValueError, StudioError):
+        return tokenizer_from_dict(json.loads(path.read_bytes()))
+    return None
+
+
+def _write(path: Path, learned: Tokenizer) -> None:
+    """Keep a tokenizer; where that is impossible, it is learned again next time."""
+    partial = path.with_name(f"{path.stem}.{secrets.token_hex(4)}.partial")
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_text(json.dumps(learned.to_dict()), "utf-8")
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
