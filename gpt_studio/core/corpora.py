@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,9 +38,51 @@ def is_built_in(name: str) -> bool:
     return any(corpus.name == name for corpus in BUILT_IN)
 
 
+def has_dialogues(corpora: Sequence[str]) -> bool:
+    """Whether some of the texts may be conversations, which are written down as a template says."""
+    return any(name == "world" or Path(name).suffix.lower() == ".jsonl" for name in corpora)
+
+
 def label(name: str) -> str:
     """What people call a corpus: a built-in's label, or the file's or folder's own name."""
     for corpus in BUILT_IN:
         if corpus.name == name:
             return corpus.label
     return Path(name).name or name
+
+
+LEAST_SHARE = 0.001  # of a corpus that is learned from
+
+
+def shares(weights: Sequence[float]) -> tuple[float, ...]:
+    """Weights in proportion, adding up to 1."""
+    total = sum(weights)
+    return tuple(weight / total for weight in weights)
+
+
+def with_share(before: Sequence[float], index: int, share: float) -> tuple[float, ...]:
+    """Shares of which one is as wished; the others share the rest as they did before.
+
+    With n corpora no share is below LEAST_SHARE, so the one wished for is at most 1 - (n - 1) LEAST_SHARE.
+    """
+    others = len(before) - 1
+    share = min(max(share, LEAST_SHARE), 1 - others * LEAST_SHARE)
+    spare = 1 - share - others * LEAST_SHARE
+    total = sum(before) - before[index]
+    parts = [part / total if total else 1 / others for part in before]
+    return tuple(share if at == index else LEAST_SHARE + spare * part for at, part in enumerate(parts))
+
+
+def weights_after(
+    corpora: Sequence[str], weights: Sequence[float], wanted: Sequence[str]
+) -> tuple[float, ...]:
+    """The weights to go with another choice of corpora: those that stay keep their proportions.
+
+    One that is new gets the mean of them. Empty weights, which mean by size, stay empty; fewer than two
+    corpora have none.
+    """
+    known = dict(zip(corpora, weights, strict=False))
+    kept = [known[name] for name in wanted if name in known]
+    if not kept or len(wanted) < 2:
+        return ()
+    return shares([known.get(name, sum(kept) / len(kept)) for name in wanted])
