@@ -6,7 +6,8 @@ from itertools import islice
 import pytest
 
 from gpt_studio.core.chat import Message, Template
-from gpt_studio.core.world import ANIMALS, OPPOSITES, SKILLS, documents, exam, is_held_out
+from gpt_studio.core.world import SKILLS, documents, exam, is_held_out
+from gpt_studio.core.world_facts import ANIMALS, OPPOSITES
 
 TEMPLATE = Template()
 MANY = 20_000  # documents, some 3 MB
