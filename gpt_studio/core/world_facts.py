@@ -77,8 +77,8 @@ PEOPLE = tuple(
 
 _PAIRS = _words(
     """
-    big-small hot-cold up-down day-night old-new fast-slow wet-dry open-closed good-bad happy-sad long-
-    short full-empty loud-quiet hard-soft light-dark near-far first-last high-low rich-poor yes-no
+    big-small hot-cold up-down day-night old-new fast-slow wet-dry open-closed good-bad happy-sad
+    long-short full-empty loud-quiet hard-soft light-dark near-far first-last high-low rich-poor yes-no
     """
 )
 OPPOSITES = {word: other for pair in _PAIRS for word, other in (pair.split("-"), pair.split("-")[::-1])}
