@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from gpt_studio.core.config import RunConfig
+from gpt_studio.core.config import RunConfig, expected_vocab_size
 from gpt_studio.core.paths import resources
 
 
@@ -44,4 +44,5 @@ def presets() -> tuple[Preset, ...]:
 
 def first_config() -> RunConfig:
     """What the first launch has set: the smallest preset."""
-    return presets()[0].apply(RunConfig())
+    config = presets()[0].apply(RunConfig())
+    return config.changed("model", {"vocab_size": expected_vocab_size(config.data)})

@@ -1,6 +1,6 @@
 """Presets: complete, legal, smallest first."""
 
-from gpt_studio.core.config import RunConfig
+from gpt_studio.core.config import RunConfig, expected_vocab_size
 from gpt_studio.core.presets import first_config, presets
 
 
@@ -29,3 +29,8 @@ def test_a_preset_keeps_what_it_does_not_mention():
 
 def test_the_first_launch_is_tiny():
     assert presets()[0].matches(first_config())
+
+
+def test_the_first_config_has_the_vocabulary_of_its_tokenizer() -> None:
+    config = first_config()
+    assert config.model.vocab_size == expected_vocab_size(config.data)
