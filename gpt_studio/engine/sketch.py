@@ -136,18 +136,17 @@ class Repeats:
     overlap: float  # of the bytes held out, in documents nearly the same as one that is learned
 
 
-def repeats(sketches: Sketch, sizes: npt.NDArray[np.int64], held_out: npt.NDArray[np.bool_]) -> Repeats:
-    """Sum up the near duplicates of documents with these sketches and bytes (one row of each)."""
+def repeats(sketches: Sketch, sizes: Indices, held_out: npt.NDArray[np.float64]) -> Repeats:
+    """Sum up the near duplicates of documents with these sketches, bytes, and bytes of them held out."""
     found = near_duplicates(sketches)
     repeated = found >= 0
     kinds = np.where(repeated, found, np.arange(len(found)))  # near duplicates are of one kind
     learned = np.zeros(len(found), bool)
-    learned[kinds[~held_out]] = True
-    overlap = held_out & learned[kinds]
+    learned[kinds[held_out == 0]] = True
     return Repeats(
         documents=int(np.count_nonzero(repeated)),
         share=float(sizes[repeated].sum() / max(1, sizes.sum())),
-        overlap=float(sizes[overlap].sum() / max(1, sizes[held_out].sum())),
+        overlap=float(held_out[learned[kinds]].sum() / max(1, held_out.sum())),
     )
 
 

@@ -163,17 +163,17 @@ def test_very_many_documents(monkeypatch):
 def test_repeats_are_summed_up():
     random = Random(9)
     one, two, three, four = (noise(random, size) for size in (1000, 2000, 3000, 4000))
-    texts = [one, two, one, three, two, four]
-    held_out = np.array([False, True, False, True, True, False])
-    sizes = np.array([len(text) for text in texts])
-    found = repeats(all_sketches(texts), sizes, held_out)
+    rows = all_sketches([one, two, one, three, two, four])
+    sizes = np.array([1000, 2000, 1000, 3000, 2000, 4000])
+    held_out = np.array([0, 2000, 0, 3000, 2000, 400])
+    found = repeats(rows, sizes, held_out)
     assert found.documents == 2
     assert found.share == pytest.approx(3000 / 13000)
-    assert found.overlap == 0  # the second repeats only what is held out too
-    held_out[4] = False
-    assert repeats(all_sketches(texts), sizes, held_out).overlap == pytest.approx(2000 / 5000)
+    assert found.overlap == 0  # the one that repeats is held out too
+    held_out[4] = 0
+    assert repeats(rows, sizes, held_out).overlap == pytest.approx(2000 / 5400)
 
 
 def test_nothing_repeats_where_nothing_is():
-    nothing = repeats(all_sketches([]), np.empty(0, np.int64), np.empty(0, bool))
+    nothing = repeats(all_sketches([]), np.empty(0, np.int64), np.empty(0))
     assert (nothing.documents, nothing.share, nothing.overlap) == (0, 0, 0)
