@@ -67,22 +67,34 @@ class RunFolder:
         Raises:
             StudioError: they cannot be made.
         """
-        try:
+        with explained(self.path):
             self.last.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StudioError(
-                f"The folder “{self.path}” cannot be made: {error.strerror}.", tries="Choose another folder."
-            ) from error
 
     def keep_best(self) -> None:
-        """Let the last checkpoint be the best one too: the same file under a second name where that works."""
+        """Let the last checkpoint be the best one too: the same file under a second name where that works.
+
+        Raises:
+            StudioError: it cannot be written.
+        """
         partial = self.best.with_suffix(".partial")
-        partial.unlink(missing_ok=True)
-        try:
-            os.link(self.last, partial)  # the last one is always replaced, never written over
-        except OSError:
-            shutil.copyfile(self.last, partial)
-        partial.replace(self.best)
+        with explained(self.best):
+            partial.unlink(missing_ok=True)
+            try:
+                os.link(self.last, partial)  # the last one is always replaced, never written over
+            except OSError:
+                shutil.copyfile(self.last, partial)
+            partial.replace(self.best)
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Say in words why a file cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise StudioError(
+            f"“{path}” cannot be written: {error.strerror}", tries="Make room, or choose another folder."
+        ) from error
 
 
 def new_folder(parent: Path, name: str, corpora: Sequence[str]) -> RunFolder:
@@ -111,6 +123,11 @@ class RunWriter:
     """Writes a run's files as its events come in; one that is there already is gone on with."""
 
     def __init__(self, folder: RunFolder, config: RunConfig, bytes_per_token: float = 0.0) -> None:
+        """Open the files of a run, and make what is not there.
+
+        Raises:
+            StudioError: they cannot be written; so may all its methods.
+        """
         folder.make()
         self._folder = folder
         self._config = config
@@ -123,8 +140,12 @@ class RunWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._metrics.close()
-        self._samples.close()
+        self.close()
+
+    def close(self) -> None:
+        for file in (self._metrics, self._samples):
+            with contextlib.suppress(OSError):  # of a line that was refused already
+                file.close()
 
     def describe(self, config: RunConfig | None = None, **facts: Any) -> None:
         """Write run.json anew with the config that is used and more that is known about the run."""
@@ -132,18 +153,20 @@ class RunWriter:
         self.about |= facts
         data = {**self._config.to_dict(), "about": self.about}
         partial = self._folder.run.with_suffix(".partial")
-        partial.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        partial.replace(self._folder.run)
+        with explained(self._folder.run):
+            partial.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            partial.replace(self._folder.run)
 
     def record(self, event: Event) -> Line | None:
         """Add what a fact of training says, if it belongs into a file; return what was added."""
-        line = self.line(event)
+        line = self._line(event)
         if line:
             file = self._samples if isinstance(event, Sampled) else self._metrics
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            with explained(Path(file.name)):
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
         return line
 
-    def line(self, event: Event) -> Line | None:
+    def _line(self, event: Event) -> Line | None:
         match event:
             case Step(step, values):
                 return {"step": step, **_finite(values)}
@@ -165,7 +188,8 @@ def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
 
 def _appending(path: Path) -> TextIO:
     """Open for whole lines at the end; after a torn one, on a new line."""
-    file = path.open("a", encoding="utf-8", errors="replace", buffering=1, newline="\n")
+    with explained(path):
+        file = path.open("a", encoding="utf-8", errors="replace", buffering=1, newline="\n")
     if not _ends_whole(path):
         file.write("\n")
     return file

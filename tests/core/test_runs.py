@@ -147,7 +147,7 @@ def test_a_new_folder_is_never_one_there_is(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_explained(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StudioError, match="cannot be made"):
+    with pytest.raises(StudioError, match="cannot be written"):
         RunFolder(tmp_path / "file" / "run").make()
 
 

@@ -1,0 +1,255 @@
+"""`gpt-studio train`: the window's training with no window, written to a run's folder as it goes."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import shlex
+from contextlib import closing
+from pathlib import Path
+
+from gpt_studio.commands import UsageError, options
+from gpt_studio.commands.headless import Engine, Interruption
+from gpt_studio.commands.narrator import Narrator
+from gpt_studio.commands.output import StatusLine, note, say, say_json
+from gpt_studio.core import paths, units
+from gpt_studio.core.config import RunConfig
+from gpt_studio.core.corpora import label
+from gpt_studio.core.errors import StudioError
+from gpt_studio.core.estimate import Estimate, estimate
+from gpt_studio.core.events import (
+    Built,
+    DataReport,
+    Evaluated,
+    Event,
+    MemoryMeasured,
+    Open,
+    Opened,
+    Prepare,
+    Save,
+    Step,
+    Train,
+)
+from gpt_studio.core.run_file import check_usable, read_run_file
+from gpt_studio.core.runs import RunFolder, RunWriter, new_folder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where the run goes; else a new folder")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    options.add_device(parser)
+    options.add_json(parser)
+    options.add_run(parser)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    folder, config = _wanted(chosen)
+    check_usable(config)
+    status = StatusLine()
+    with Interruption() as interruption:
+        engine = Engine(status, interruption)
+        if chosen.device:
+            engine.use(chosen.device)
+        opened = engine.answer(Open(str(folder.last)), Opened) if chosen.resume else None
+        report = engine.answer(Prepare(config.data), DataReport)
+        status.clear()
+        if report is None:
+            note("Stopped before training began.")
+            return interruption.code
+        training = _Training(engine, folder, config, report, opened, status, chosen.json)
+        training.run()
+    if not interruption.signal:
+        return 0
+    note(f"Stopped. To go on: gpt-studio train --resume --out {shlex.quote(str(folder.path))}")
+    return interruption.code
+
+
+def _wanted(chosen: argparse.Namespace) -> tuple[RunFolder, RunConfig]:
+    """The folder and the config of a new run, or of one to go on with.
+
+    Raises:
+        StudioError: there is already a run, or none to go on with.
+        UsageError: nobody said which run to go on with.
+    """
+    if chosen.resume:
+        return _resumed(chosen)
+    config = options.config_of(chosen)
+    if not chosen.out:
+        name = chosen.run.stem if chosen.run else chosen.preset or "tiny"
+        return new_folder(paths.data() / "runs", name, config.data.corpora), config
+    folder = RunFolder(chosen.out)
+    if folder.run.exists():
+        raise StudioError(
+            f"There is already a run in “{folder.path}”.",
+            kept="It is as it was.",
+            tries="Choose another folder, or go on with it: --resume.",
+        )
+    return folder, config
+
+
+def _resumed(chosen: argparse.Namespace) -> tuple[RunFolder, RunConfig]:
+    if not chosen.out:
+        raise UsageError("--resume needs --out FOLDER: the run to go on with")
+    folder = RunFolder(chosen.out)
+    if not folder.last.exists():
+        raise StudioError(
+            f"There is no checkpoint in “{folder.path}” to go on from.",
+            tries="Name another folder, or begin a new run without --resume.",
+        )
+    before = read_run_file(folder.run)
+    config = options.config_of(chosen, before)
+    if config.data == before.data:  # then the vocabulary is known
+        config = config.changed("model", {"vocab_size": before.model.vocab_size})
+    return folder, config
+
+
+class _Training:
+    """A run under way: what happens goes into its folder and to whoever looks on."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        folder: RunFolder,
+        config: RunConfig,
+        report: DataReport,
+        opened: Opened | None,
+        status: StatusLine,
+        json: bool,
+    ) -> None:
+        self._engine = engine
+        self._folder = folder
+        self._config = config
+        self._report = report
+        self._resumed = opened is not None
+        self._status = status
+        self._json = json
+        self._step = self._saved = opened.step if opened else 0
+        best = opened.history.best_validation if opened else None
+        self._best = best[1] if best else math.inf
+        known = opened.history.bytes_per_token if opened else 0.0
+        self._bytes_per_token = known or report.bytes_per_token
+        tell = (lambda _: None) if json else say
+        self._narrator = Narrator(config.train.steps, self._step, self._bytes_per_token, status, tell)
+        self._writer: RunWriter | None = None  # once there is something to write
+
+    def run(self) -> None:
+        """Train to the end, or to an interruption, and keep what was learned.
+
+        Raises:
+            StudioError: training failed, or the last checkpoint could not be written.
+        """
+        try:
+            with closing(self._engine.events(Train(self._config, self._resumed))) as events:
+                for event in events:
+                    self._happened(event)
+            self._narrator.finish()
+            self._save_what_is_new()
+        except StudioError as error:
+            raise StudioError(error.what, kept=self._rescued() or error.kept, tries=error.tries) from error
+        except Exception:
+            note(f"Kept: {self._rescued() or 'nothing'}")
+            raise
+        finally:
+            self._status.clear()
+            if self._writer:
+                self._writer.close()
+
+    def _happened(self, event: Event) -> None:
+        match event:
+            case Built(config=config):
+                self._begin(config)
+            case Step(step):
+                self._begin(self._config)
+                self._step = step
+        self._record(event)
+        match event:
+            case Evaluated(_, loss):
+                self._save_on_the_way(best=loss < self._best)
+                self._best = min(self._best, loss)
+            case Step(step) if step > self._saved + self._config.train.evaluate_every:
+                self._save_on_the_way()  # without held-out text nothing is evaluated
+
+    # ------------------------------------------------------------ records
+
+    def _begin(self, config: RunConfig) -> None:
+        """Open the run's files, once: only now is it sure that training can begin."""
+        if self._writer:
+            return
+        self._writer = RunWriter(self._folder, config, self._bytes_per_token)
+        device, report = self._engine.device, self._report
+        predicted = estimate(config, device.name, device.overhead)
+        self._writer.describe(
+            seed=config.train.seed,
+            device=f"{device.name} · {device.label}",
+            parameters=predicted.parameters,
+            data={
+                "fingerprint": report.fingerprint,
+                "train_tokens": report.train_tokens,
+                "validation_tokens": report.validation_tokens,
+                "bytes_per_token": self._bytes_per_token,
+            },
+            memory={"predicted": predicted.training.total, "measured": self._measured},
+        )
+        if not self._json:
+            self._introduce(predicted)
+
+    @property
+    def _measured(self) -> int:
+        """The most memory this run has taken so far, in bytes."""
+        memory = self._writer.about.get("memory", {}) if self._writer else {}
+        return int(memory.get("measured", 0))
+
+    def _introduce(self, predicted: Estimate) -> None:
+        report, device = self._report, self._engine.device
+        texts = ", ".join(label(corpus) for corpus in self._config.data.corpora)
+        tokens = f"{units.short(report.train_tokens)} tokens to learn from"
+        say(f"{texts} · {tokens} · {units.short(report.validation_tokens)} held out")
+        size = f"{units.parameters(predicted.parameters)} parameters"
+        memory = f"about {units.memory(predicted.training.total)} of memory on {device.name}"
+        say(f"{size} · {memory} · {device.label}")
+        say(str(self._folder.path))
+
+    def _record(self, event: Event) -> None:
+        if self._writer is None:
+            return
+        if isinstance(event, MemoryMeasured) and event.peak > self._measured:
+            self._writer.describe(memory=self._writer.about["memory"] | {"measured": event.peak})
+        line = self._writer.record(event)
+        if line and self._json:
+            say_json(line)
+        self._narrator.hear(event)
+
+    # ------------------------------------------------------------ checkpoints
+
+    def _save_on_the_way(self, best: bool = False) -> None:
+        """Keep what was learned so far; training outlives a full disk."""
+        try:
+            self._save()
+            if best:
+                self._folder.keep_best()
+        except StudioError as error:
+            self._status.clear()
+            note(f"{error.what}. Training goes on.")
+
+    def _save(self) -> None:
+        self._engine.finish(Save(str(self._folder.last)))
+        self._saved = self._step
+
+    def _save_what_is_new(self) -> None:
+        if self._step > self._saved:
+            self._save()
+        if self._writer and self._json:
+            say_json({"step": self._saved, "saved": str(self._folder.last)})
+        elif self._writer:
+            say(f"Saved step {units.number(self._saved)} in {self._folder.last}")
+
+    def _rescued(self) -> str:
+        """Try to keep what was learned before a failure; say what is kept, if anything is."""
+        lost = ""
+        try:
+            if self._step > self._saved:
+                self._save()
+        except StudioError as error:
+            lost = f"{error.what}. "
+        kept = f"Step {units.number(self._saved)}, in {self._folder.last}" if self._saved else ""
+        return lost + kept
