@@ -28,7 +28,7 @@ class Library:
         """
         files = []
         for name in config.corpora:
-            with may_be_left_out(name, config.corpora):
+            with may_be_left_out(name, config):
                 files.append((yield from fingerprint(name)))
         wanted = (config, tuple(files))
         while not (self._held and self._held[0] == wanted):

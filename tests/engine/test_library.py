@@ -81,11 +81,21 @@ def test_two_who_want_different_texts_get_their_own(folder):
 
 
 def test_a_failure_is_told_to_both(folder):
-    (folder / "b.txt").write_bytes(b"\xff\xfe\xff" * 1000)
+    (folder / "b.txt").write_bytes(b"\0\1\2" * 1000)
     config, shelf = DataConfig(corpora=(str(folder / "a.txt"), str(folder / "b.txt"))), Library()
     for job in [begun(shelf.dataset(config)), begun(shelf.dataset(config))]:
         with pytest.raises(StudioError, match=r"b\.txt"):
             finish(job)
+
+
+def test_only_the_work_that_is_missing_is_done_again(folder, reads):
+    config = DataConfig(corpora=(str(folder),), tokenizer="bytes")
+    (first,) = finish(Library().dataset(config))
+    (again,) = finish(Library().dataset(config))
+    (other,) = finish(Library().dataset(config.changed(validation=0.5)))
+    assert [found.report.cached for found in (first, again, other)] == [False, True, True]
+    assert len(reads) == 3
+    assert other.report.validation_tokens > 2 * again.report.validation_tokens
 
 
 def rewrite(folder):

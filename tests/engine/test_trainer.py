@@ -13,7 +13,7 @@ from gpt_studio.core.events import Evaluated, Generate, MemoryMeasured, Sampled,
 from gpt_studio.core.metrics import METRICS
 from gpt_studio.core.schedule import learning_rate
 from gpt_studio.engine import trainer
-from gpt_studio.engine.data import Dataset
+from gpt_studio.engine.data import Dataset, Tokens
 from gpt_studio.engine.generator import generate
 from gpt_studio.engine.model import GPT
 from gpt_studio.engine.tokenizers import tokenizer
@@ -21,7 +21,7 @@ from gpt_studio.engine.trainer import Stopwatch, make_optimizer, train
 
 BYTES = tokenizer("bytes")
 IDS = np.frombuffer(b"the cat sat on the mat. " * 60, np.uint8).astype(np.uint16)
-DATA = Dataset(BYTES, IDS, IDS[:400], None)
+DATA = Dataset(BYTES, Tokens.of(IDS), Tokens.of(IDS[:400]), None)
 CONFIG = RunConfig(
     model=GPTConfig(num_layers=1, heads=2, embed_size=16, max_length=16, vocab_size=257),
     data=DataConfig(),
@@ -89,7 +89,7 @@ def test_validation_and_samples_come_when_due_and_at_the_end():
 
 
 def test_no_validation_text_and_no_samples_wished():
-    empty = Dataset(BYTES, IDS, IDS[:0], None)
+    empty = Dataset(BYTES, Tokens.of(IDS), Tokens.of(IDS[:0]), None)
     kinds = {type(event) for event in run(changed(sample_every=0), data=empty)}
     assert kinds.isdisjoint({Evaluated, Sampled})
 
@@ -237,7 +237,7 @@ def test_another_seed_is_another_run():
 
 
 def test_the_seed_and_the_step_decide_what_dropout_drops():
-    alike = Dataset(BYTES, IDS * 0 + 5, IDS[:0], None)  # every batch is the same
+    alike = Dataset(BYTES, Tokens.of(IDS * 0 + 5), Tokens.of(IDS[:0]), None)  # every batch is the same
     config = changed(steps=2, dropout=0.5, learning_rate=1e-8)
     one, two = (losses(run(c, fresh(config), alike)) for c in (config, config.changed("train", {"seed": 2})))
     assert len({*one, *two}) == 4

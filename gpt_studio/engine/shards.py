@@ -1,0 +1,184 @@
+"""The tokens of a corpus on the disk: made once for a content and a tokenizer, then found again at once."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gpt_studio.core.config import DataConfig
+from gpt_studio.core.events import Progress
+from gpt_studio.engine.cache import Cache, Draft, Entry
+from gpt_studio.engine.catalogue import Catalogue, Outline, changed
+from gpt_studio.engine.corpora import Work, documents, fingerprint
+from gpt_studio.engine.formats import PIECE, Document
+from gpt_studio.engine.tokenizers import Ids, Tokenizer
+
+LIMIT = 20 * 2**30  # bytes on the disk
+CORES = os.cpu_count() or 1
+AHEAD = 4 * CORES  # texts read ahead of the tokenizer, PIECE characters each
+TURN = 0.02  # seconds waited until others have their turn
+
+Counts = npt.NDArray[np.int64]  # of each id
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The tokens of one corpus, each document followed by the end of text, and where each begins."""
+
+    entry: Entry
+    dtype: np.dtype[np.uint16] | np.dtype[np.uint32]
+
+    @cached_property
+    def tokens(self) -> Ids:
+        """(tokens,), read from the disk where they are looked at."""
+        return np.memmap(self.entry.path / "tokens.bin", self.dtype, "r")
+
+    @cached_property
+    def starts(self) -> npt.NDArray[np.int64]:
+        """Where each document begins, and where the last one ends: (documents + 1,)."""
+        return np.memmap(self.entry.path / "starts.bin", "<i8", "r")
+
+    @cached_property
+    def counts(self) -> Counts:
+        """How often each id occurs: (vocabulary,)."""
+        return np.fromfile(self.entry.path / "counts.bin", "<i8")
+
+
+def find(of: Catalogue, kind: Tokenizer) -> Shard | None:
+    """The tokens of a corpus, if they were made before."""
+    entry = _shelf().find(_key(of, kind))
+    return Shard(entry, token_type(kind)) if entry else None
+
+
+def make(of: Catalogue, kind: Tokenizer, data: DataConfig) -> Work[Shard]:
+    """Make the tokens of a corpus, on all cores.
+
+    Raises:
+        StudioError: it cannot be read, it changed, or there is no room on the disk.
+    """
+    with _shelf().making(_key(of, kind)) as draft:
+        outline = yield from _tokenize(kind, documents(of.name, data, "Tokenizing"), draft)
+        if outline != of.outline or (yield from fingerprint(of.name)) != of.files:
+            raise changed(of.name)
+    found = find(of, kind)
+    if found is None:
+        raise changed(of.name)
+    return found
+
+
+def token_type(kind: Tokenizer) -> np.dtype[np.uint16] | np.dtype[np.uint32]:
+    """How the ids of a tokenizer are stored."""
+    return np.dtype("<u2") if kind.vocab_size <= 2**16 else np.dtype("<u4")
+
+
+def _shelf() -> Cache:
+    return Cache("tokens", LIMIT)
+
+
+def _key(of: Catalogue, kind: Tokenizer) -> str:
+    return f"{of.content}-{kind.key}"
+
+
+class _Encoded(NamedTuple):
+    """The tokens of some pieces, one after the other."""
+
+    ids: Ids
+    lengths: npt.NDArray[np.int64]  # tokens of each piece
+    counts: Counts
+
+
+def _tokenize(kind: Tokenizer, found: Iterator[Document | Progress | None], draft: Draft) -> Work[str]:
+    """Write tokens, starts and counts; return the outline of the documents read."""
+    threads = ThreadPoolExecutor(CORES, "tokenize")
+    waiting: deque[tuple[list[Document], Future[_Encoded]]] = deque()
+    try:
+        with draft.file("tokens.bin") as tokens, draft.file("starts.bin") as starts:
+            writer = _Writer(kind, tokens, starts)
+            for item in _bundles(found):
+                if not isinstance(item, list):
+                    yield item
+                    continue
+                waiting.append((item, threads.submit(_encode, kind, item)))
+                while waiting and (len(waiting) > AHEAD or waiting[0][1].done()):
+                    yield from wait(waiting[0][1])
+                    writer.add(*waiting.popleft())
+            while waiting:
+                yield from wait(waiting[0][1])
+                writer.add(*waiting.popleft())
+    finally:
+        threads.shutdown(cancel_futures=True)
+    with draft.file("counts.bin") as file:
+        writer.counts.astype("<i8").tofile(file)
+    return writer.outline.digest()
+
+
+def _bundles(found: Iterable[Document | Progress | None]) -> Iterator[list[Document] | Progress | None]:
+    """The pieces in lists of some PIECE characters, with the progress in between."""
+    bundle: list[Document] = []
+    size = 0
+    for item in found:
+        if not isinstance(item, Document):
+            yield item
+            continue
+        bundle.append(item)
+        size += len(item.text)
+        if size >= PIECE:
+            yield bundle
+            bundle, size = [], 0
+    if bundle:
+        yield bundle
+
+
+def wait(future: Future[Any]) -> Iterator[None]:
+    """Let others have their turn until it is done."""
+    while not future.done():
+        try:
+            future.exception(TURN)
+        except TimeoutError:
+            yield None
+
+
+def _encode(kind: Tokenizer, bundle: list[Document]) -> _Encoded:
+    end = np.array([kind.end])
+    found: list[Ids] = []
+    lengths = []
+    for document in bundle:
+        (ids,) = kind.encode_batch([document.text])
+        found.append(ids)
+        if document.ends:
+            found.append(end)
+        lengths.append(len(ids) + document.ends)
+    ids = np.concatenate(found).astype(token_type(kind))
+    return _Encoded(ids, np.array(lengths), np.bincount(ids, minlength=kind.vocab_size))
+
+
+class _Writer:
+    """Appends the tokens of pieces, in their order."""
+
+    def __init__(self, kind: Tokenizer, tokens: IO[bytes], starts: IO[bytes]) -> None:
+        self.outline = Outline()
+        self.counts: Counts = np.zeros(kind.vocab_size, np.int64)
+        self._tokens = tokens
+        self._starts = starts
+        self._written = self._characters = 0
+        np.zeros(1, "<i8").tofile(starts)
+
+    def add(self, bundle: list[Document], encoded: Future[_Encoded]) -> None:
+        ids, lengths, counts = encoded.result()
+        ids.tofile(self._tokens)
+        self.counts += counts
+        ends = self._written + lengths.cumsum()
+        ends[[document.ends for document in bundle]].astype("<i8").tofile(self._starts)
+        self._written += len(ids)
+        for document in bundle:
+            self._characters += len(document.text)
+            if document.ends:
+                self.outline.add(self._characters)
