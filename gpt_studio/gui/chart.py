@@ -1,25 +1,21 @@
-"""The base of all charts: axes, grid, crosshair with read-out, keyboard, menu, export.
+"""The base of all charts: axes, grid, crosshair with read-out, keyboard.
 
 Subclasses say what to draw (`draw`), what stands at a position (`readings`), and what the chart tells
 in words (`finding`) and numbers (`table`). Appending only marks a chart dirty: it repaints at most ten
 times a second, and not at all while it is hidden.
 """
 
-import csv
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPoint, QPointF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, QSize, Qt, QTimer
 from PySide6.QtGui import (
     QColor,
-    QContextMenuEvent,
     QFocusEvent,
     QFontMetricsF,
     QKeyEvent,
     QMouseEvent,
     QPen,
-    QPixmap,
     QResizeEvent,
     QShowEvent,
     QWheelEvent,
@@ -27,13 +23,12 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFrame, QSizePolicy, QWidget
 
 from gpt_studio.core import units
-from gpt_studio.core.errors import StudioError
-from gpt_studio.gui.dialogs import ask_where_to_save
+from gpt_studio.gui.exportable import Exportable
 from gpt_studio.gui.layouts import Column
 from gpt_studio.gui.plotting import round_ticks
 from gpt_studio.gui.read_out import Reading, ReadOut
 from gpt_studio.gui.theme import color, follow, look, style_font
-from gpt_studio.gui.widgets import Menu, Surface
+from gpt_studio.gui.widgets import Menu
 
 INTERVAL = 100  # ms between repaints
 OFFSET = 9  # between axis and tick text
@@ -119,10 +114,8 @@ class _Canvas(pg.GraphicsView):  # type: ignore[misc]
         return QSize(look.px(200), look.px(90))
 
 
-class Chart(Surface):
+class Chart(Exportable):
     """A chart without frame: horizontal grid, tick text, crosshair. `name` is its accessible name."""
-
-    failed = Signal(object)  # StudioError: an export could not be written
 
     def __init__(
         self,
@@ -186,10 +179,6 @@ class Chart(Surface):
         """What the chart shows, in words."""
         raise NotImplementedError
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Everything the chart shows as a header and rows of plain text."""
-        raise NotImplementedError
-
     def ticks(self) -> tuple[list[float], list[float]]:
         """The ticks of the left and the bottom axis for the range in view."""
         (left, right), (bottom, top) = self.view.viewRange()
@@ -202,7 +191,7 @@ class Chart(Surface):
         return []
 
     def fill_menu(self, menu: Menu) -> None:
-        """Add the chart's own entries to its menu."""
+        menu.addAction("Reset view", self.reset_view).setEnabled(self.zoomed)
 
     # Repainting
 
@@ -345,7 +334,7 @@ class Chart(Surface):
             facts = ", ".join(f"{line.label} {line.value}" for line in lines)
             self.setAccessibleDescription(f"{title}: {facts}")
 
-    # Zoom, menu, export
+    # Zoom
 
     def reset_view(self) -> None:
         """Show everything again."""
@@ -359,47 +348,3 @@ class Chart(Surface):
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self.reset_view()
-
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        self.menu().popup(event.globalPos())
-
-    def menu(self) -> Menu:
-        """The chart's menu, made anew; it deletes itself when closed."""
-        menu = Menu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.fill_menu(menu)
-        menu.addAction("Reset view", self.reset_view).setEnabled(self.zoomed)
-        menu.addSeparator()
-        menu.addAction("Export PNG…", lambda: self._export("png", "Pictures (*.png)", self.export_png))
-        menu.addAction("Export CSV…", lambda: self._export("csv", "Tables (*.csv)", self.export_csv))
-        return menu
-
-    def _export(self, suffix: str, kind: str, write: Callable[[Path], None]) -> None:
-        name = self.accessibleName()
-        proposed = str(Path.home() / f"{name.lower()}.{suffix}")
-        chosen = ask_where_to_save(self, f"Export {name}", proposed, kind, suffix)
-        if not chosen:
-            return
-        try:
-            write(Path(chosen))
-        except OSError as error:
-            reason = error.strerror or str(error)
-            self.failed.emit(
-                StudioError(f"The chart was not exported — {reason}", tries="Choose another folder.")
-            )
-
-    def export_png(self, path: Path) -> None:
-        """Write the chart as a picture at twice its size; OSError if that fails."""
-        picture = QPixmap(self.size() * 2)
-        picture.setDevicePixelRatio(2)
-        picture.fill(color("card"))
-        self.hide_cursor()
-        self.render(picture)
-        if not picture.save(str(path), "PNG"):
-            raise OSError(f"{path.name} cannot be written")
-
-    def export_csv(self, path: Path) -> None:
-        """Write the chart's table; OSError if that fails."""
-        header, rows = self.table()
-        with path.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([header, *rows])

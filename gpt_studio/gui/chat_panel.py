@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import takewhile
 from typing import cast
 
-from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QFontMetricsF, QKeyEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QScrollArea, QSizePolicy, QStackedWidget, QWidget
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QFrame, QScrollArea, QStackedWidget, QWidget
 
 from gpt_studio.core import chat, units
-from gpt_studio.core.corpora import label
 from gpt_studio.core.events import Failed, Generated, Token
 from gpt_studio.core.settings import Problem
-from gpt_studio.gui.buttons import Pressable, ToolButton
+from gpt_studio.gui.buttons import ToolButton
 from gpt_studio.gui.chat_messages import Turn
 from gpt_studio.gui.composer import Composer
 from gpt_studio.gui.conversation import Conversation
 from gpt_studio.gui.layouts import Column, Row
+from gpt_studio.gui.prompt_card import PromptCard
 from gpt_studio.gui.sampling_panel import SamplingPanel
 from gpt_studio.gui.state import State
-from gpt_studio.gui.theme import color, follow, look, mix, style_font
+from gpt_studio.gui.theme import follow, look
+from gpt_studio.gui.welcome import Welcome, data_of, reads
 from gpt_studio.gui.widgets import ElidedLabel, Label, Surface
 
 READ_OUT = 250  # milliseconds between two updates of a number that runs
@@ -48,18 +50,19 @@ class ChatPanel(Surface):
         self._number = 0
         self._asked: Turn | None = None  # what the last request is for, until its end is known
         self._live: Turn | None = None  # the same, while the model writes
+        self._modes: dict[str, chat.Mode] = {"dialogues": "chat", "text": "continue"}
+        self._sight: PromptCard | None = None
         self.header = _Header()
-        self.welcome = _Welcome()
+        self.welcome = Welcome()
         self.conversation = Conversation(after=self.header.hide_button)
         self.sampling = SamplingPanel()
         self.composer = Composer("continue")
         self._middle = QStackedWidget()
         self._lay_out()
         self._connect()
-        self.welcome.show_model(self._state)
         self.sampling.show_config(self._state.config.sample, {})
         self.header.show_weights(weights(self._state))
-        self._refresh()
+        self._show_model()
 
     def _lay_out(self) -> None:
         self._welcome_page = QScrollArea()  # scrolls where the room is short
@@ -87,9 +90,21 @@ class ChatPanel(Surface):
         self.sampling.edited.connect(self.sample_edited)
         self.composer.sent.connect(self._send_written)
         self.composer.stop_wanted.connect(self.stop)
-        self.composer.mode_changed.connect(self._refresh)
+        self.composer.mode_changed.connect(self._choose_mode)
+        self.composer.written.connect(self._show_sight)
+        self.composer.sight_wanted.connect(self._show_sight)
 
     # ------------------------------------------------------------ what a person does
+
+    def modes(self) -> Mapping[str, str]:
+        """Chat or Continue as last chosen: for models that read "dialogues", and those that read "text"."""
+        return self._modes
+
+    def set_modes(self, modes: Mapping[str, str]) -> None:
+        """Choose as before; what is no mode is passed over."""
+        known = {kind: mode for kind, mode in modes.items() if mode in ("chat", "continue")}
+        self._modes |= cast(dict[str, chat.Mode], known)
+        self._show_model()
 
     def send(self, text: str) -> None:
         """Ask the model to answer or continue `text`; nothing written continues the text there is."""
@@ -99,10 +114,8 @@ class ChatPanel(Surface):
         if not text and turns:
             self._go_on(turns[-1])
             return
-        mode = self._mode()
-        said = [*self._said(mode), chat.Message("user", text)]
-        prompt, stop = chat.request(mode, said)
-        self._ask(self.conversation.add(mode, text, prompt, stop), prompt)
+        prompt, stop = self._request(text)
+        self._ask(self.conversation.add(self._mode(), text, prompt, stop), prompt)
 
     def regenerate(self) -> None:
         """Ask the last request again."""
@@ -173,6 +186,26 @@ class ChatPanel(Surface):
     def _mode(self) -> chat.Mode:
         return cast(chat.Mode, self.composer.mode.value())
 
+    def _choose_mode(self, mode: chat.Mode) -> None:
+        self._modes[reads(self._state)] = mode
+        self._show_model()
+
+    def _request(self, text: str) -> tuple[str, str]:
+        """The prompt and the stop for what a person wrote, after what was said before."""
+        mode = self._mode()
+        said = [*self._said(mode), chat.Message("user", text)]
+        return chat.request(mode, said, data_of(self._state).template)
+
+    def _show_sight(self) -> None:
+        """The card with the prompt as it is now, while it is wished for."""
+        if not self.composer.sight.isChecked() or not self.composer.isVisible():
+            if self._sight:
+                self._sight.hide()
+            return
+        if self._sight is None:
+            self._sight = PromptCard(self.window())
+        self._sight.show_prompt(*self._request(self.composer.text()), self.composer)
+
     def _said(self, mode: chat.Mode) -> list[chat.Message]:
         """The conversation up to now; turns in the other mode end it."""
         same = list(takewhile(lambda turn: turn.mode == mode, reversed(self.conversation.turns)))
@@ -186,8 +219,7 @@ class ChatPanel(Surface):
         if before.generating and not state.generating:
             self._end("stopped")
         if _model_shown(before) != _model_shown(state):
-            self.welcome.show_model(state)
-            self._refresh()
+            self._show_model()
         if before.config.sample != state.config.sample:
             self.sampling.show_config(state.config.sample, self._problems())
         self.header.show_weights(weights(state))
@@ -211,6 +243,12 @@ class ChatPanel(Surface):
             self._live = self._asked = None
             self._refresh()
 
+    def _show_model(self) -> None:
+        """What suits the model there is: how to talk to it, and what to say first."""
+        self.composer.mode.set_value(self._modes[reads(self._state)])
+        self.welcome.show_model(self._state, self._mode())
+        self._refresh()
+
     def _end(self, how: str) -> None:
         """The model writes no more; should it go on after all, `speak` takes that up."""
         if self._live:
@@ -230,15 +268,18 @@ class ChatPanel(Surface):
         else:
             self.composer.show_placeholder("Write more, or Enter to go on" if goes_on else "Write a prompt…")
         self._middle.setCurrentWidget(self.conversation if turns else self._welcome_page)
+        self._show_sight()
 
     def _problems(self) -> dict[str, Problem]:
         return self._state.config.sample.problems()
 
 
 def weights(state: State) -> str:
-    """Which weights answer: "Live · step 12 400", "Final weights", "No model yet"."""
+    """Which weights answer: "Demo · 0.8 M", "Live · step 12 400", "Final weights", "No model yet"."""
     if state.model is None:
         return "No model yet"
+    if state.demo:
+        return f"Demo · {units.parameters(state.model.parameters)}"
     step = units.number(state.step)
     if state.training:
         return f"Live · step {step}"
@@ -251,7 +292,7 @@ def weights(state: State) -> str:
 
 def _model_shown(state: State) -> tuple[object, ...]:
     """The parts of the state the empty conversation speaks of."""
-    return state.model, state.step > 0, state.training, state.report
+    return state.awake, state.model, state.step > 0, state.training, state.report
 
 
 class _Header(QWidget):
@@ -287,82 +328,3 @@ class _Header(QWidget):
         if text != shown and not (running and self._timer.isActive()):
             self.weights.setText(text)
             self._timer.start()
-
-
-class _Welcome(QWidget):
-    """What stands where the conversation will be: what the model is, and prompts to click."""
-
-    chosen = Signal(str)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setObjectName("page")  # transparent where it scrolls
-        self.title = Label("", "heading", "text", wrap=True)
-        self.sentence = Label("", "small", "text2", wrap=True)
-        self.prompts = [_Prompt() for _ in range(3)]
-        column = Column((16, 16, 16, 16), 6, self)
-        column.addStretch(3)
-        for text in (self.title, self.sentence):
-            text.setAlignment(Qt.AlignmentFlag.AlignCenter)
-            column.addWidget(text)
-        column.addSpacing(look.px(12))
-        prompts = Column(spacing=6)
-        for prompt in self.prompts:
-            prompts.addWidget(prompt)
-            prompt.clicked.connect(lambda _=False, prompt=prompt: self.chosen.emit(prompt.text()))
-        column.addLayout(prompts)
-        column.addStretch(4)
-
-    def show_model(self, state: State) -> None:
-        model = state.model
-        self.title.setText("Say something to the model" if model else "No model yet")
-        self.sentence.setText(about(state))
-        for prompt, text in zip(self.prompts, suited_prompts(state), strict=True):
-            prompt.setText(text)
-            prompt.setVisible(model is not None)
-
-
-def about(state: State) -> str:
-    """One true sentence on the model there is."""
-    if state.model is None and state.training:
-        return "It is being built; you can talk to it while it learns."
-    if state.model is None:
-        return "Press Train; you can talk to it while it learns."
-    size = f"It has {units.parameters(state.model.parameters)} parameters and"
-    if not state.step:
-        return f"{size} has not learned anything yet, so expect noise."
-    names = [label(name) for name in state.model.config.data.corpora]
-    shown = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
-    return f"{size} only knows what it read: {shown}."
-
-
-def suited_prompts(state: State) -> tuple[str, ...]:
-    """Three beginnings that suit what the model read."""
-    data = (state.model.config if state.model else state.config).data
-    report = state.report if state.report and state.report.data == data else None
-    preview = "".join(token.text for token in report.preview) if report else ""
-    return chat.starters(data.corpora, preview)
-
-
-class _Prompt(Pressable):
-    """A beginning to click."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        follow(self.restyle)
-
-    def restyle(self) -> None:
-        self.setFont(style_font("small"))
-        self.setFixedHeight(look.px(34))
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(look.px(60), look.px(34))
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        self.paint_box(painter, mix(color("raised"), color("hover"), self.hover.amount), color("border2"))
-        area = QRectF(self.rect()).adjusted(look.px(13), 0, -look.px(13), 0)
-        text = QFontMetricsF(self.font()).elidedText(self.text(), Qt.TextElideMode.ElideRight, area.width())
-        painter.setPen(color("text"))
-        painter.drawText(area, Qt.AlignmentFlag.AlignVCenter, text)

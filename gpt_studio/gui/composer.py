@@ -19,11 +19,15 @@ class Composer(QWidget):
 
     Signals:
         sent: the text to send, as written.
+        written: the text is another one now.
+        sight_wanted: show what the model sees of it, or (False) no longer.
         stop_wanted: the model is to stop writing.
         mode_changed: "chat" or "continue" was chosen.
     """
 
     sent = Signal(str)
+    written = Signal()
+    sight_wanted = Signal(bool)
     stop_wanted = Signal()
     mode_changed = Signal(str)
 
@@ -35,16 +39,19 @@ class Composer(QWidget):
         self.editor = _Editor()
         self.mode = Segmented(MODES, "What the model does with the text", small=True)
         self.mode.set_value(mode)
+        self.sight = ToolButton("info", "What the model sees", side=24, size=14, checkable=True)
         self.send = _Send("send", "Send", side=30)
         self.stop = Button("Stop", "secondary", "stop")
         self._hint = Label("Enter", "micro", "text3")
         self._lay_out()
         self.editor.entered.connect(self._send)
         self.editor.textChanged.connect(self._refresh)
+        self.editor.textChanged.connect(self.written)
         self.editor.installEventFilter(self)
         self.send.clicked.connect(self._send)
         self.stop.clicked.connect(self.stop_wanted)
         self.mode.changed.connect(self.mode_changed)
+        self.sight.toggled.connect(self.sight_wanted)
         self._refresh()
 
     def _lay_out(self) -> None:
@@ -52,6 +59,7 @@ class Composer(QWidget):
         column.addWidget(self.editor)
         row = Row(spacing=10)
         row.addWidget(self.mode)
+        row.addWidget(self.sight)
         row.addStretch(1)
         for part in (self._hint, self.send, self.stop):
             row.addWidget(part)
@@ -74,6 +82,9 @@ class Composer(QWidget):
 
     def clear(self) -> None:
         self.editor.clear()
+
+    def text(self) -> str:
+        return self.editor.toPlainText()
 
     def _refresh(self) -> None:
         had_focus = self.send.hasFocus() or self.stop.hasFocus()

@@ -120,7 +120,7 @@ class EstimatePanel(Surface):
             return
         state, found = self._state, self._estimate
         capacity = state.device.capacity if state.device else 0
-        peak = state.peak if measured_here(state) else 0
+        peak = state.peak if state.measured_here else 0
         self.count.show_count(found.parameters)
         self.verdict.show_fit(found.training.total, capacity)
         self._show_memory(found, capacity, peak)
@@ -163,7 +163,7 @@ class EstimatePanel(Surface):
 
     def _show_time(self, state: State) -> None:
         steps = f"· {units.number(self._valid.train.steps)} steps"
-        known = state.seconds_per_step > 0 and measured_here(state)
+        known = state.seconds_per_step > 0 and state.measured_here
         seconds = state.seconds_per_step * self._valid.train.steps
         extra = "" if self._compact or self._narrow() else steps
         self.time.set_value(units.about(seconds) if known else units.UNKNOWN, extra)
@@ -172,17 +172,6 @@ class EstimatePanel(Surface):
             if known
             else "Known once the first steps have been measured."
         )
-
-
-def measured_here(state: State) -> bool:
-    """Speed and peak were measured with the settings shown, not with those of an earlier run."""
-    if state.model is None:
-        return True
-    then, now = state.model.config, state.config
-    return then.model == now.model and all(
-        getattr(then.train, name) == getattr(now.train, name)
-        for name in ("batch_size", "accumulation", "precision")
-    )
 
 
 def _replaced(config: RunConfig, valid: RunConfig) -> list[str]:

@@ -16,7 +16,6 @@ from gpt_studio.gui.store import Store
 
 SUFFIX = ".safetensors"
 CHECKPOINTS = f"Checkpoints (*{SUFFIX})"
-TEXTS = "Text (*.txt *.md *.rst *.py *.js *.ts *.c *.h *.cpp *.java *.rs *.go *.html *.tex);;All files (*)"
 RECENT = 8
 BEING_TRAINED = Failed(
     "file", "The model is being trained.", "Training goes on.", "Stop the training first, then try again."
@@ -24,7 +23,7 @@ BEING_TRAINED = Failed(
 
 
 class Files(QObject):
-    """Turns clicks on New, Open, Save and Add into the store's wishes.
+    """Turns clicks on New, Open, Save and Train into the store's wishes.
 
     Signals:
         recent_changed: the list of recent files is another one.
@@ -47,7 +46,7 @@ class Files(QObject):
     def save(self, then: Callable[[], None] | None = None) -> None:
         """Ask where, save there, and once that is done go on with `then`."""
         state = self._store.state
-        if state.model is None:
+        if state.run is None:
             return
         suggestion = state.path or str(Path(self._folder()) / f"step-{state.step:06d}{SUFFIX}")
         path = ask_where_to_save(self._window, "Save checkpoint", suggestion, CHECKPOINTS, SUFFIX)
@@ -86,18 +85,6 @@ class Files(QObject):
             self.guard(self._store.press_primary, "Training starts a new model in its place.")
         else:
             self._store.press_primary()
-
-    # ------------------------------------------------------------ texts
-
-    def ask_texts(self) -> list[str]:
-        """Text files a person picks."""
-        paths, _ = QFileDialog.getOpenFileNames(self._window, "Add text files", self._folder(), TEXTS)
-        return paths
-
-    def ask_folder(self) -> list[str]:
-        """A folder of texts a person picks."""
-        path = QFileDialog.getExistingDirectory(self._window, "Add a folder of text files", self._folder())
-        return [path] if path else []
 
     # ------------------------------------------------------------ nothing is lost
 
@@ -147,8 +134,13 @@ class Files(QObject):
         self.recent_changed.emit()
 
     def _folder(self) -> str:
-        folder = str(self._settings.value("folder", ""))
-        return folder if folder and Path(folder).is_dir() else str(Path.home())
+        return remembered_folder(self._settings)
+
+
+def remembered_folder(settings: QSettings) -> str:
+    """Where a file dialog begins: the folder last used, or home."""
+    folder = str(settings.value("folder", ""))
+    return folder if folder and Path(folder).is_dir() else str(Path.home())
 
 
 def remembered_number(settings: QSettings, key: str, default: float) -> float:

@@ -6,8 +6,8 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
-from gpt_studio.core import units
-from gpt_studio.core.corpora import label
+from gpt_studio.core import units, world
+from gpt_studio.core.corpora import is_built_in, label
 from gpt_studio.core.estimate import parameters
 from gpt_studio.core.events import Device
 from gpt_studio.core.presets import presets
@@ -37,7 +37,7 @@ class Hero(QWidget):
         self._sentence = Label("", "body", "text2", wrap=True)
         self.corpus = Fact("Corpus", "Choose another")
         self.model = Fact("Model", "Change size")
-        self.plan = Fact("Plan", "Change steps")
+        self.plan = Fact("Plan", "Change steps")  # or, once it is known, the time it takes
         self.corpus.link.clicked.connect(self.corpus_wanted)
         self.model.link.clicked.connect(self.size_wanted)
         self.plan.link.clicked.connect(self.steps_wanted)
@@ -92,7 +92,7 @@ class Hero(QWidget):
         return self._sentence.text()
 
     def show_state(self, state: State) -> None:
-        shown = (state.config, state.report, state.device, state.problems)
+        shown = (state.config, state.report, state.device, state.problems, state.seconds_to_train)
         if shown == self._shown:
             return
         self._shown = shown
@@ -108,19 +108,25 @@ class Fact(QWidget):
 
     def __init__(self, about: str, action: str) -> None:
         super().__init__()
+        self._about = Label(about, "small", "text3")
         self._value = ElidedLabel("", "heading", "text")
         self._detail = Label("", "small", "text2", tabular=True, wrap=True)
         self.link = LinkButton(action)
         column = Column(spacing=4, parent=self)
-        column.addWidget(Label(about, "small", "text3"))
+        column.addWidget(self._about)
         column.addWidget(self._value)
         column.addWidget(self._detail)
         column.addWidget(self.link, 0, Qt.AlignmentFlag.AlignLeft)
         column.addStretch(1)
 
-    def show_fact(self, value: str, detail: str) -> None:
+    def show_fact(self, value: str, detail: str, about: str = "") -> None:
+        """Show a choice; `about` is another word for what it is."""
+        self._about.setText(about or self._about.text())
         self._value.setText(value)
         self._detail.setText(detail)
+
+    def about(self) -> str:
+        return self._about.text()
 
     def value(self) -> str:
         return self._value.text()
@@ -139,8 +145,15 @@ def _sentence(state: State) -> str:
         return f"{len(state.problems)} settings cannot be used as they are. The button leads to the first."
     return (
         f"Everything is set: {_corpus_name(state)}, a model of {_parameters(state)} parameters, "
-        "this computer. You can watch it learn to spell, then to form sentences."
+        f"this computer. You can watch it learn to spell, then to {_outcome(state)}."
     )
+
+
+def _outcome(state: State) -> str:
+    """What a model comes to in the end, by what it reads."""
+    if world.NAME in state.config.data.corpora:
+        return "answer; a chart shows which skills it has learned"
+    return "form sentences"
 
 
 def _corpus_name(state: State) -> str:
@@ -149,7 +162,9 @@ def _corpus_name(state: State) -> str:
 
 
 def _corpus(state: State) -> tuple[str, str]:
-    return _corpus_name(state), units.memory(state.report.size) if state.report else units.UNKNOWN
+    size = units.memory(state.report.size) if state.report else units.UNKNOWN
+    included = all(is_built_in(name) for name in state.config.data.corpora)
+    return _corpus_name(state), f"{size}, included" if state.report and included else size
 
 
 def _model(state: State) -> tuple[str, str]:
@@ -159,11 +174,16 @@ def _model(state: State) -> tuple[str, str]:
     return f"{preset}, {_parameters(state)}", shape
 
 
-def _plan(state: State) -> tuple[str, str]:
+def _plan(state: State) -> tuple[str, str, str]:
+    """The time the plan takes, or its steps where no step has been timed yet."""
     train = state.config.train
-    tokens = train.effective_batch * state.config.model.max_length
+    steps = _counted(train.steps, "step")
     device = f" on {_device(state.device)}" if state.device else ""
-    return _counted(train.steps, "step"), f"{_counted(tokens, 'token')} each{device}"
+    if state.seconds_to_train is not None:
+        time = units.about(state.seconds_to_train)
+        return time[0].upper() + time[1:], f"{steps}{device}", "Time"
+    tokens = train.effective_batch * state.config.model.max_length
+    return steps, f"{_counted(tokens, 'token')} each{device}", "Plan"
 
 
 def _device(device: Device) -> str:

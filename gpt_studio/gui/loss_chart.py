@@ -8,6 +8,7 @@ from PySide6.QtCore import QPointF, Qt, Signal
 from PySide6.QtGui import QColor
 
 from gpt_studio.core import units
+from gpt_studio.core.metrics import bits_per_byte
 from gpt_studio.gui.chart import Chart, opaque_curve, pen
 from gpt_studio.gui.plotting import (
     Floats,
@@ -26,17 +27,24 @@ from gpt_studio.gui.widgets import Menu
 
 Extras = Callable[[int], list[tuple[str, str]]]
 SMOOTHINGS = {"None": 0.0, "Light": 0.2, "Medium": 0.4, "Strong": 0.7}
+UNITS = {"nats": "Nats per token", "bits": "Bits per byte"}
+COLUMNS = {"nats": "loss", "bits": "bits_per_byte"}  # in the table
 TREND = 0.005  # a relative change of the loss below this is level
 
 
 class LossChart(Chart):
     """Training loss, raw and smoothed, and validation loss over the steps of a run.
 
+    Losses are kept in nats per token, and shown so or in bits per byte of text, which can be compared
+    between tokenizers.
+
     Signals:
         smoothing_changed: from 0 to 1.
+        unit_changed: "nats" or "bits".
     """
 
     smoothing_changed = Signal(float)
+    unit_changed = Signal(str)
 
     def __init__(self) -> None:
         super().__init__("Loss")
@@ -46,6 +54,8 @@ class LossChart(Chart):
         self._log = False
         self._everything = False
         self._total = 0
+        self._unit = "nats"
+        self._bytes_per_token = 0.0
         self._extras: Extras = lambda step: []
         self._events: list[tuple[int, str, str, pg.InfiniteLine, pg.TextItem]] = []
         self._raw_curve = pg.PlotCurveItem(antialias=True)
@@ -61,9 +71,10 @@ class LossChart(Chart):
 
     # Data
 
-    def start(self, total_steps: int) -> None:
-        """Begin an empty chart of a run of that many steps."""
+    def start(self, total_steps: int, bytes_per_token: float = 0.0) -> None:
+        """Begin an empty chart of a run of that many steps; without bytes per token it knows nats only."""
         self._total = total_steps
+        self._bytes_per_token = bytes_per_token
         self.clear()
 
     def clear(self) -> None:
@@ -127,6 +138,31 @@ class LossChart(Chart):
         self._log = log
         self.reset_view()
 
+    def set_unit(self, unit: str) -> None:
+        """Show "nats" per token, or "bits" per byte where that is known."""
+        if unit != self._unit and unit in UNITS:
+            self._unit = unit
+            self.reset_view()
+            self.unit_changed.emit(unit)
+
+    def unit(self) -> str:
+        """The unit wished for."""
+        return self._unit
+
+    def shown_unit(self) -> str:
+        """The unit the losses are shown in."""
+        return self._unit if self.has_bits() else "nats"
+
+    def has_bits(self) -> bool:
+        return self._bytes_per_token > 0
+
+    def _shown(self, losses: Floats) -> Floats:
+        """Losses in the unit shown."""
+        return losses * bits_per_byte(1.0, self._bytes_per_token) if self.shown_unit() == "bits" else losses
+
+    def _told(self, loss: float) -> str:
+        return units.loss(float(self._shown(np.asarray(loss))))
+
     def set_everything(self, everything: bool) -> None:
         """Show outliers and the first steps too, instead of the 1 to 99 % quantiles."""
         self._everything = everything
@@ -186,7 +222,8 @@ class LossChart(Chart):
         self._place_events(left, right)
 
     def _height(self, losses: Floats) -> Floats:
-        return np.log10(np.maximum(losses, 1e-12)) if self._log else losses
+        shown = self._shown(losses)
+        return np.log10(np.maximum(shown, 1e-12)) if self._log else shown
 
     def _step_range(self) -> tuple[float, float]:
         events = [event[0] for event in self._events]
@@ -199,7 +236,7 @@ class LossChart(Chart):
         return left, max(last + (last - left) * (0.2 if events else 0.015), left + 1)
 
     def _loss_range(self) -> tuple[float, float]:
-        parts = [part for part in (self._train.values, self._validation.values) if len(part)]
+        parts = [self._shown(part) for part in (self._train.values, self._validation.values) if len(part)]
         if not parts:
             return self._view_heights(0.0, 10.0)
         ranges = [(p.min(), p.max()) if self._everything else robust_range(p) for p in parts]
@@ -247,6 +284,14 @@ class LossChart(Chart):
             choice.setCheckable(True)
             choice.setChecked(abs(self._smoothing - amount) < 0.05)
             choice.triggered.connect(lambda _=False, amount=amount: self.set_smoothing(amount))
+        unit = menu.addMenu("Unit")
+        unit.setEnabled(self.has_bits())
+        for name, label in UNITS.items():
+            choice = unit.addAction(label)
+            choice.setCheckable(True)
+            choice.setChecked(name == self.shown_unit())
+            choice.triggered.connect(lambda _=False, name=name: self.set_unit(name))
+        super().fill_menu(menu)
 
     def nearest(self, x: float) -> float | None:
         return self._train.nearest(x)
@@ -262,13 +307,14 @@ class LossChart(Chart):
     def readings(self, x: float) -> tuple[str, list[Reading]]:
         index = self._train.index(x)
         lines = [
-            Reading("Train", units.loss(self._smooth.values[index]), series(0)),
-            Reading("Raw", units.loss(self._train.values[index]), series(0, 0.42)),
+            Reading("Train", self._told(self._smooth.values[index]), series(0)),
+            Reading("Raw", self._told(self._train.values[index]), series(0, 0.42)),
         ]
         at = self._validation_at(x)
         if at is not None:
             label = f"Validation @ {units.number(self._validation.steps[at])}"
-            lines.append(Reading(label, units.loss(self._validation.values[at]), series(1), MARKS[1]))
+            lines.append(Reading(label, self._told(self._validation.values[at]), series(1), MARKS[1]))
+        lines.append(Reading("Unit", UNITS[self.shown_unit()].lower()))
         lines += [Reading(label, value) for label, value in self._extras(int(x))]
         return f"Step {units.number(x)}", lines
 
@@ -288,24 +334,26 @@ class LossChart(Chart):
         now, before = smooth[-1], smooth[int(0.9 * (len(smooth) - 1))]
         level = abs(now - before) <= TREND * abs(before)
         trend = "level" if level else "falling" if now < before else "rising"
-        told = f"Loss, step {units.number(self._train.steps[-1])}: train {units.loss(now)}"
+        told = f"Loss, step {units.number(self._train.steps[-1])}: train {self._told(now)}"
         if len(self._validation):
-            told += f", validation {units.loss(self._validation.values[-1])}"
-        return f"{told}, {trend}"
+            told += f", validation {self._told(self._validation.values[-1])}"
+        return f"{told} {UNITS[self.shown_unit()].lower()}, {trend}"
 
     def table(self) -> tuple[list[str], list[list[str]]]:
         train = {
             step: [repr(raw), repr(smooth)]
             for step, raw, smooth in zip(
                 self._train.steps.tolist(),
-                self._train.values.tolist(),
-                self._smooth.values.tolist(),
+                self._shown(self._train.values).tolist(),
+                self._shown(self._smooth.values).tolist(),
                 strict=True,
             )
         }
-        validation = dict(zip(self._validation.steps.tolist(), self._validation.values.tolist(), strict=True))
+        losses = self._shown(self._validation.values).tolist()
+        validation = dict(zip(self._validation.steps.tolist(), losses, strict=True))
         rows = [
             [f"{step:.0f}", *train.get(step, ["", ""]), repr(validation[step]) if step in validation else ""]
             for step in sorted({*train, *validation})
         ]
-        return ["step", "train_loss", "train_loss_smoothed", "validation_loss"], rows
+        name = COLUMNS[self.shown_unit()]
+        return ["step", f"train_{name}", f"train_{name}_smoothed", f"validation_{name}"], rows

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QWidget
 from gpt_studio.core import units
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.estimate import flops_per_token
-from gpt_studio.core.metrics import History
+from gpt_studio.core.metrics import History, bits_per_byte
 from gpt_studio.gui.layouts import Row
 from gpt_studio.gui.state import State
 from gpt_studio.gui.widgets import Tile
@@ -24,7 +24,7 @@ WINDOWS = (  # of the trend: from which step on, over how many, with how many de
 )
 MODEL_FLOPS = "What forward and backward pass need per token, times the tokens per second."
 SHARES = {  # of the width, by what each has to say
-    "Step": 138, "Train loss": 120, "Validation loss": 122, "Tokens/s": 97, "Compute": 114, "Time left": 113,
+    "Step": 137, "Train loss": 120, "Validation loss": 128, "Tokens/s": 97, "Compute": 112, "Time left": 110,
 }  # fmt: skip
 NARROW, TIGHT = 620, 760
 SIZES = {"": 1.0, "k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
@@ -67,13 +67,14 @@ class RunTiles(QWidget):
         self.step.set_value(value, "" if self._narrow else unit, caption, role)
         self.loss.set_value(*(NOTHING if loss is None else (units.loss(loss), "", trend(history), "text3")))
         self.validation.set_value(*_validation(history))
+        self.validation.setToolTip(_validation_explained(history))
         self.speed.set_value(*_speed(state, history))
         self.compute.set_value(*_compute(config, history))
         self.left.set_value(*_left(state, self._ended))
 
 
 def _step(state: State, config: RunConfig, history: History) -> Shown:
-    if state.model is None:
+    if state.run is None:
         return NOTHING
     ahead = max(0, config.train.steps - state.step)
     seen = history.columns["tokens"][-1] if len(history) else 0.0
@@ -114,9 +115,25 @@ def _validation(history: History) -> Shown:
         return NOTHING
     step, loss = best
     latest = history.validation_losses[-1]
+    bits = _bits(latest, history)
     if loss == latest:
-        return units.loss(latest), "", f"best · step {units.number(step)}", "ok"
-    return units.loss(latest), "", f"best {units.loss(loss)} at {units.number(step)}", "text3"
+        return units.loss(latest), "", f"best · {bits or f'step {units.number(step)}'}", "ok"
+    return units.loss(latest), "", bits or f"best {units.loss(loss)} at {units.number(step)}", "text3"
+
+
+def _bits(loss: float, history: History) -> str:
+    """A loss that can be compared between tokenizers: "1.02 bits/byte"; "" where that is not known."""
+    known = history.bytes_per_token
+    return f"{units.number(bits_per_byte(loss, known), 2)} bits/byte" if known else ""
+
+
+def _validation_explained(history: History) -> str:
+    best = history.best_validation
+    if best is None:
+        return ""
+    bits = _bits(best[1], history)
+    told = f"{units.loss(best[1])} nats per token{f', {bits}' if bits else ''}"
+    return f"Lowest at step {units.number(best[0])}: {told}."
 
 
 def _speed(state: State, history: History) -> Shown:

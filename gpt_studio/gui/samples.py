@@ -82,7 +82,7 @@ class SamplesCard(Card):
 
     def _refresh(self) -> None:
         samples = self._samples
-        prompt = samples[-1].prompt.strip() if samples else ""
+        prompt = " ".join(samples[-1].prompt.split()) if samples else ""
         self.set_caption(f"“{prompt}”" if prompt else "")
         self._link.setVisible(len(samples) > COLUMNS or self.shows_all())
         self._link.setText("Back" if self.shows_all() else f"All {units.number(len(samples))}")

@@ -15,6 +15,8 @@ from gpt_studio.core.events import Built, DataReport, Device, Progress
 from gpt_studio.core.presets import first_config
 from gpt_studio.core.settings import Fix, Problem
 
+DECIDES_SPEED = ("batch_size", "accumulation", "precision")  # of the plan
+
 
 @dataclass(frozen=True, kw_only=True)
 class State:
@@ -38,7 +40,7 @@ class State:
     peak: int = 0  # bytes measured while training, 0 until measured
     path: str = ""  # the checkpoint last saved or opened
     saved_step: int = -1  # the step the file at `path` holds
-    filing: int = 0  # wishes about files and devices that are not done yet
+    filing: int = 0  # a person's wishes about files and devices that are not done yet
     begun_at: int = 0  # the step at which training last began or went on
     stopped_by: str = ""  # why training ended, for the status bar: "", "finished", "stopped", "failed"
 
@@ -107,6 +109,19 @@ class State:
         if self.training:
             return "resume" if self.training_paused else "pause"
         return "resume" if self.resumable else "train"
+
+    @property
+    def measured_here(self) -> bool:
+        """Whether speed and peak, where there are any, were measured with the settings there are now."""
+        then, now = self.timed or (self.run or self).config, self.config
+        same_plan = all(getattr(then.train, name) == getattr(now.train, name) for name in DECIDES_SPEED)
+        return then.model == now.model and same_plan
+
+    @property
+    def seconds_to_train(self) -> float | None:
+        """Predicted time of the whole plan; None where no step has been timed with these settings."""
+        known = self.seconds_per_step > 0 and self.measured_here
+        return self.seconds_per_step * self.config.train.steps if known else None
 
     @property
     def seconds_left(self) -> float | None:

@@ -44,7 +44,7 @@ def status_of(state: State) -> Status:
         )
     if state.stopped_by == "failed":
         return Status("alert-octagon", "bad", f"Stopped at step {units.number(state.step)}")
-    if state.stopped_by and state.model is not None:
+    if state.stopped_by and state.run is not None:
         word = "Finished" if state.stopped_by == "finished" else "Stopped"
         return Status("", "ok", "Ready", text=f"{word} at step {units.number(state.step)}")
     return Status("", "ok", "Ready", text=_model_text(state))
@@ -53,7 +53,7 @@ def status_of(state: State) -> Status:
 def _training(state: State) -> Status:
     steps = state.config.train.steps
     building = state.progress.get("train") or state.progress.get("data")  # its text is read first
-    if building is not None and not state.seconds_per_step:
+    if building is not None and not (state.run and state.seconds_per_step):
         share = building.done / building.total if building.total else None
         return Status("", "accent", "Preparing", share, building.text)
     share = state.step / steps
@@ -67,6 +67,8 @@ def _training(state: State) -> Status:
 def _model_text(state: State) -> str:
     if state.model is None:
         return ""
+    if state.demo:
+        return f"Demo model loaded · {units.parameters(state.model.parameters)} parameters"
     return f"{units.parameters(state.model.parameters)} parameters · step {units.number(state.step)}"
 
 

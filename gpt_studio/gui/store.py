@@ -235,7 +235,7 @@ class Store(QObject):
 
     def _file(self, request: Request) -> None:
         self._filed.append(request)
-        self._update(filing=len(self._filed))
+        self._update(filing=self._filing())
         self._submit(request)
 
     # ------------------------------------------------------------ facts
@@ -320,6 +320,10 @@ class Store(QObject):
             "report": state.report if same_texts else None,
         }
 
+    def _filing(self) -> int:
+        """How many wishes closing has to wait for: nobody waits for the demo model."""
+        return sum(not isinstance(request, OpenDemo) for request in self._filed)
+
     def _ended(self, state: State, kind: str, how: str) -> dict[str, Any]:
         progress = {other: event for other, event in state.progress.items() if other != kind}
         ended: dict[str, Any] = {
@@ -328,7 +332,7 @@ class Store(QObject):
             "progress": progress,
         }
         if kind == "file":
-            ended["filing"] = len(self._filed)
+            ended["filing"] = self._filing()
         if kind == "train":
             ended["stopped_by"] = how if state.step > state.begun_at else ""  # else nothing had begun
         return ended

@@ -118,7 +118,7 @@ class TopBar(Surface):
             self._primary.set_kind(kind)
         self._primary.setEnabled(state.awake)
         self._stop.setEnabled(state.training)
-        self._save.setEnabled(state.model is not None)
+        self._save.setEnabled(state.run is not None)
         for button in (self._new, self._open):
             button.setEnabled(not state.training and state.awake)
             button.setToolTip(ONE_JOB if state.training else button.text() if self._compact else "")

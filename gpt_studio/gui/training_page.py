@@ -1,4 +1,4 @@
-"""The Training page: the hero of the first launch, then the run's figures, curves and samples."""
+"""The Training page: the hero of the first launch, then the run's figures, curves, samples and skills."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtWidgets import QBoxLayout, QStackedWidget, QWidget
 
-from gpt_studio.core import units
+from gpt_studio.core import units, world
 from gpt_studio.core.config import RunConfig, TrainConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.events import Built, Evaluated, Opened, Sampled, Step
+from gpt_studio.core.events import Built, Evaluated, Examined, Opened, Sampled, Step
 from gpt_studio.core.metrics import History
 from gpt_studio.core.runner import failure
 from gpt_studio.core.schedule import learning_rate
@@ -22,9 +22,11 @@ from gpt_studio.gui.charts import Legend, LossChart, SmallChart
 from gpt_studio.gui.choices import Segmented
 from gpt_studio.gui.hero import Hero
 from gpt_studio.gui.layouts import Column, Row
+from gpt_studio.gui.loss_chart import UNITS
 from gpt_studio.gui.run_tiles import NARROW, RunTiles
 from gpt_studio.gui.samples import SamplesCard
 from gpt_studio.gui.scroll import Scroll
+from gpt_studio.gui.skills import SkillsCard
 from gpt_studio.gui.state import State
 from gpt_studio.gui.theme import follow, look
 from gpt_studio.gui.toggles import Slider
@@ -32,8 +34,9 @@ from gpt_studio.gui.widgets import Card, Label
 
 READ_OUT = 250  # milliseconds between two updates of the figures
 PLANNED = 240  # points of a planned curve
-SHORT = 712  # below this the samples fall below the fold
-SMALL, SMALL_SHORT, SAMPLES, LEAST = 126, 112, 186, 264  # heights; the least is the loss card's
+SHORT = 712  # below this samples and skills fall below the fold
+SMALL, SMALL_SHORT, LOWER, LEAST = 126, 112, 186, 264  # heights; the least is the loss card's
+GAP = 10  # between cards
 
 
 class TrainingPage(QWidget):
@@ -69,6 +72,7 @@ class TrainingPage(QWidget):
         self.norm = SmallChart("Gradient norm", "Grad. norm", show=_norm_text)
         self.speed = SmallChart("Throughput", unit="/s")
         self.samples = SamplesCard()
+        self.skills = SkillsCard()
         self._read_out = QTimer(self, interval=READ_OUT, singleShot=True)
         self._read_out.timeout.connect(self._show_figures)
         self._lay_out()
@@ -81,18 +85,26 @@ class TrainingPage(QWidget):
         self._loss_card.body.addWidget(self.loss, 1)
         self._loss_card.body.addWidget(self.waiting, 1)
         self._small = QWidget()
-        row = Row(spacing=10, parent=self._small)
+        row = Row(spacing=GAP, parent=self._small)
         for chart in self._small_charts():
             row.addWidget(chart, 1)
+        self._lower = QWidget()
+        self._beside = Row(spacing=GAP, parent=self._lower)
+        self._beside.addWidget(self.samples, 1)
+        self._beside.addWidget(self.skills, 1)
         board = QWidget()
-        column = self._column = Column((16, 14, 16, 14), 10, board)
-        for part in (self.tiles, self._loss_card, self._small, self.samples):
+        column = self._column = Column((16, 14, 16, 14), GAP, board)
+        for part in self._parts():
             column.addWidget(part)
         column.addStretch(1)
         self._pages = QStackedWidget()
         self._pages.addWidget(Scroll(self.hero))
         self._pages.addWidget(Scroll(board))
         Column(spacing=0, parent=self).addWidget(self._pages)
+
+    def _parts(self) -> tuple[QWidget, ...]:
+        """From top to bottom."""
+        return self.tiles, self._loss_card, self._small, self._lower
 
     def _small_charts(self) -> tuple[SmallChart, ...]:
         return self.rate, self.norm, self.speed
@@ -103,7 +115,10 @@ class TrainingPage(QWidget):
         self._smoothing.setValue(round(100 * self.loss.smoothing()))
         self._scale = Segmented({"linear": "Linear", "log": "Log"}, "Scale of the loss", small=True)
         self._expand = ToolButton("expand", "Show the loss alone", checkable=True)
-        return self._smoothing_label, self._smoothing, self._scale, self._expand
+        self._unit = Segmented({"nats": "Nats", "bits": "Bits"}, "Unit of the loss", small=True)
+        for name, label in UNITS.items():
+            self._unit.button(name).setToolTip(label)
+        return self._smoothing_label, self._smoothing, self._unit, self._scale, self._expand
 
     def _connect(self) -> None:
         hero = self.hero
@@ -114,11 +129,13 @@ class TrainingPage(QWidget):
         hero.open_wanted.connect(self.open_wanted)
         self._smoothing.valueChanged.connect(lambda value: self.loss.set_smoothing(value / 100))
         self.loss.smoothing_changed.connect(self._show_smoothing)
+        self._unit.changed.connect(self.loss.set_unit)
+        self.loss.unit_changed.connect(self._unit.set_value)
         self._scale.changed.connect(lambda name: self.loss.set_log(name == "log"))
         self._expand.toggled.connect(self._show_alone)
         self.samples.all_wanted.connect(self._show_all_samples)
         self.loss.set_extras(self._facts_at)
-        for chart in (self.loss, *self._small_charts()):
+        for chart in (self.loss, *self._small_charts(), self.skills.chart):
             chart.failed.connect(self._tell_failure)
 
     # ------------------------------------------------------------ facts
@@ -126,7 +143,9 @@ class TrainingPage(QWidget):
     def begin(self, built: Built) -> None:
         """A model was built: at its first step, begin new curves."""
         if built.step == 0:
-            self._start(built.config, History())
+            history = History()
+            history.bytes_per_token = built.bytes_per_token
+            self._start(built.config, history)
 
     def load(self, opened: Opened) -> None:
         """Show the curves of an opened checkpoint."""
@@ -136,6 +155,7 @@ class TrainingPage(QWidget):
         for step, loss in zip(history.validation_steps, history.validation_losses, strict=True):
             self.loss.append_validation(step, loss)
         self.samples.add(history.samples)
+        self.skills.add(history.exams)
         self._show_figures()
 
     def append(self, steps: Sequence[Step]) -> None:
@@ -161,6 +181,12 @@ class TrainingPage(QWidget):
         self.history.samples.append(sampled.sample)
         self.samples.add([sampled.sample])
 
+    def add_exam(self, examined: Examined) -> None:
+        self.history.exams.append(examined.exam)
+        self.skills.add([examined.exam])
+        if len(self.history.exams) == 1:
+            self._fit()
+
     def mark(self, step: int, text: str, role: str) -> None:
         """Draw an event into the loss chart."""
         self.loss.mark_event(step, text, role)
@@ -169,18 +195,25 @@ class TrainingPage(QWidget):
         """End showing the loss alone."""
         self._expand.setChecked(False)
 
+    def unit(self) -> str:
+        """The unit losses are shown in where there is a choice: "nats" or "bits"."""
+        return self.loss.unit()
+
+    def set_unit(self, unit: str) -> None:
+        self.loss.set_unit(unit)
+
     def clear(self) -> None:
         """Back to nothing learned."""
         self._start(self._state.config, History())
 
     def show_state(self, state: State) -> None:
         before, self._state = self._state, state
-        board = state.model is not None or state.training
+        board = state.run is not None or state.training
         self._pages.setCurrentIndex(int(board))
         if not board:
             self.hero.show_state(state)
             return
-        followed = state.training or state.resumable or state.model is None
+        followed = state.training or state.resumable or state.run is None
         self._show_plan(state.config.train if followed else self._config.train)
         self._show_waiting()
         if (before.running, before.paused, before.model) != (state.running, state.paused, state.model):
@@ -191,15 +224,22 @@ class TrainingPage(QWidget):
     def _start(self, config: RunConfig, history: History) -> None:
         self.history = history
         self._config = config
-        self.loss.start(config.train.steps)
+        self.loss.start(config.train.steps, history.bytes_per_token)
         for chart in self._small_charts():
             chart.clear()
         self._planned = None
         self._show_plan(config.train)
         self.samples.clear()
         self.samples.set_due(config.train.sample_every)
+        self.skills.clear()
+        self.skills.set_due(config.train.evaluate_every)
+        self._fit()
         self.tiles.forget()
         self._show_figures()
+
+    def _has_exams(self) -> bool:
+        """Whether there are exams of this run, or will be."""
+        return bool(self.history.exams) or world.NAME in self._config.data.corpora
 
     def _show_waiting(self) -> None:
         """One quiet line where the curves will be, until there is something to draw."""
@@ -269,7 +309,7 @@ class TrainingPage(QWidget):
         self._fit()
 
     def _fit(self) -> None:
-        """What gives way first: tiles and titles in a narrow page, the samples in a low one."""
+        """What gives way first: tiles and titles in a narrow page, samples and skills in a low one."""
         width, height = self.width() / look.scale, self.height() / look.scale
         narrow, low = width < NARROW, height < SHORT
         self.tiles.fit(width)
@@ -277,28 +317,35 @@ class TrainingPage(QWidget):
             chart.set_narrow(narrow)
         for part in (self._smoothing_label, self._smoothing):
             part.setHidden(narrow)
+        self._unit.setHidden(narrow or not self.loss.has_bits())
         self._smoothing.setFixedWidth(look.px(64))
         self._small.setFixedHeight(look.px(SMALL_SHORT if low else SMALL))
-        self._share_height(self._parts_shown(), below_the_fold=low)
+        both = self._has_exams() and not self.samples.shows_all()
+        stacked = both and narrow
+        self.skills.setVisible(both)
+        directions = QBoxLayout.Direction
+        self._beside.setDirection(directions.TopToBottom if stacked else directions.LeftToRight)
+        self._lower.setFixedHeight(look.px(2 * LOWER + GAP if stacked else LOWER))
+        taller = LOWER + GAP if stacked else 0
+        self._share_height(self._parts_shown(), below_the_fold=height < SHORT + taller)
 
     def _parts_shown(self) -> list[QWidget]:
-        """From top to bottom; one alone where that was asked for, two while there are no curves yet."""
+        """One alone where that was asked for, two while there are no curves yet."""
         if self._expand.isChecked():
             return [self._loss_card]
         if self.samples.shows_all():
-            return [self.samples]
-        parts: list[QWidget] = [self.tiles, self._loss_card]
-        return parts if not len(self.history) else [*parts, self._small, self.samples]
+            return [self._lower]
+        parts = self._parts()
+        return list(parts if len(self.history) else parts[:2])
 
     def _share_height(self, shown: list[QWidget], below_the_fold: bool) -> None:
-        """All that is left belongs to one part, the loss if it is shown; samples may lie below the fold."""
-        for part in (self.tiles, self._loss_card, self._small, self.samples):
+        """All that is left belongs to one part, the loss if it is shown; the last may lie below the fold."""
+        for part in self._parts():
             part.setVisible(part in shown)
-        self.samples.setFixedHeight(look.px(SAMPLES))
-        grows = self._loss_card if self._loss_card in shown else self.samples
+        grows = self._loss_card if self._loss_card in shown else self._lower
         beside = [part for part in shown if part is not grows]
-        if below_the_fold and self.samples in beside:
-            beside.remove(self.samples)
+        if below_the_fold and self._lower in beside:
+            beside.remove(self._lower)
         margins = self._column.contentsMargins()
         taken = margins.top() + margins.bottom()
         for part in beside:
@@ -311,7 +358,7 @@ def _waiting_for(state: State) -> str:
     progress = state.progress.get("train") or state.progress.get("data")
     if not state.training:
         return "No steps yet"
-    if state.model:
+    if state.run:
         return "Making the first step"
     if not progress:
         return "Getting ready"

@@ -18,9 +18,8 @@ from PySide6.QtWidgets import QMainWindow, QMessageBox, QStackedWidget, QWidget
 
 from gpt_studio import __version__
 from gpt_studio.core import units
-from gpt_studio.core.corpora import is_built_in
 from gpt_studio.core.errors import Remedy
-from gpt_studio.core.events import Failed, Opened, Saved
+from gpt_studio.core.events import Exported, Failed, Opened, Saved
 from gpt_studio.core.runner import failure
 from gpt_studio.gui.alerts import Banner
 from gpt_studio.gui.chat_panel import ChatPanel
@@ -34,6 +33,7 @@ from gpt_studio.gui.settings_panel import SettingsPanel
 from gpt_studio.gui.state import State
 from gpt_studio.gui.status_bar import StatusBar
 from gpt_studio.gui.store import Store
+from gpt_studio.gui.texts import Texts
 from gpt_studio.gui.theme import DARK, LIGHT, THEMES, follow, look
 from gpt_studio.gui.top_bar import TopBar
 from gpt_studio.gui.training_page import TrainingPage
@@ -60,12 +60,12 @@ class Window(QMainWindow):
         self.worker = worker
         self.store = Store(worker.submit, self)
         self.files = Files(self.store, settings, self)
+        self.texts = Texts(self.store, settings, self)
         self._was_painted = False
         self._was_awake = False
         self._noted_problem = ""  # the setting the status bar points at
         self._closing = False  # what is not saved has been asked about
         self._waiting_to_close = False  # for a file that is being written
-        self._trusted = set(remembered_list(settings, "texts"))  # paths a person chose on this computer
         self._build()
         self._connect()
         self._restore()
@@ -113,7 +113,7 @@ class Window(QMainWindow):
     # ------------------------------------------------------------ who hears whom
 
     def _connect(self) -> None:
-        store, files = self.store, self.files
+        store, files, texts = self.store, self.files, self.texts
         self.worker.happened.connect(store.happened)
 
         for panel in (
@@ -142,11 +142,19 @@ class Window(QMainWindow):
         self.settings_panel.tokenizer_wanted.connect(lambda: self.show_page("data"))
         store.problem_focused.connect(self._focus_problem)
 
-        self.data_page.corpora_chosen.connect(self._choose_corpora)
-        self.data_page.tokenizer_chosen.connect(lambda name: store.edit("data", {"tokenizer": name}))
-        self.data_page.files_wanted.connect(lambda: self._add_corpora(files.ask_texts()))
-        self.data_page.folder_wanted.connect(lambda: self._add_corpora(files.ask_folder()))
-        self.data_page.lengths.failed.connect(lambda error: store.failed.emit(failure("export", error)))
+        data = self.data_page
+        data.edited.connect(texts.edit)
+        data.files_wanted.connect(texts.add_files)
+        data.folder_wanted.connect(texts.add_folder)
+        data.tokenizer_file_wanted.connect(texts.choose_tokenizer)
+        data.export_wanted.connect(texts.export_tokenizer)
+        data.cancel_wanted.connect(store.cancel_data)
+        data.compare_wanted.connect(store.compare)
+        data.batch_wanted.connect(store.read_batch)
+        data.remedy_chosen.connect(self._apply)
+        data.lengths.failed.connect(lambda error: store.failed.emit(failure("export", error)))
+        store.compared.connect(data.show_comparison)
+        store.batch_read.connect(data.show_batch)
 
         page = self.training_page
         page.train_wanted.connect(self.press_primary)
@@ -159,6 +167,7 @@ class Window(QMainWindow):
         store.opened.connect(page.load)
         store.stepped.connect(page.append)
         store.evaluated.connect(page.add_validation)
+        store.examined.connect(page.add_exam)
         store.sampled.connect(page.add_sample)
         store.forgotten.connect(page.clear)
 
@@ -171,6 +180,7 @@ class Window(QMainWindow):
 
         store.failed.connect(self._show_failure)
         store.saved.connect(self._show_saved)
+        store.exported.connect(self._show_exported)
         store.opened.connect(self._show_opened)
         self.banner.remedy_chosen.connect(self._apply)
         self.banner.shown_changed.connect(self._show_banner_row)
@@ -182,11 +192,13 @@ class Window(QMainWindow):
     # ------------------------------------------------------------ wishes
 
     def start(self, checkpoint: str = "") -> None:
-        """Wake the engine, read the corpora, and open a checkpoint if one was named."""
+        """Wake the engine, read the corpora, and open a checkpoint if one was named, else the demo model."""
         self.worker.start()
         self.store.prepare()
         if checkpoint:
             self.store.open(str(Path(checkpoint).resolve()))
+        else:
+            self.store.open_demo()
 
     def press_primary(self) -> None:
         if not self.store.state.awake:
@@ -201,21 +213,13 @@ class Window(QMainWindow):
         if remedy.train:
             self.press_primary()
 
-    def _add_corpora(self, paths: list[str]) -> None:
-        chosen = self.store.state.config.data.corpora
-        new = [path for path in paths if path not in chosen]
-        if new:
-            self._choose_corpora((*chosen, *new))
-
-    def _choose_corpora(self, corpora: tuple[str, ...]) -> None:
-        self._trusted.update(corpora)
-        self.store.edit("data", {"corpora": corpora})
-
     def _focus_problem(self, name: str) -> None:
         section, _, field = name.partition(".")
         if section == "sample":
             self.columns.unfold("right")
             self.chat.focus_problem(field)
+        elif section == "data":
+            self.show_page("data")
         else:
             self.columns.unfold("left")
             self.settings_panel.focus_problem(name)
@@ -250,7 +254,7 @@ class Window(QMainWindow):
 
     def _show_tonal(self) -> None:
         state = self.store.state
-        hero = self.tabs.value() == "training" and state.model is None and not state.training
+        hero = self.tabs.value() == "training" and state.run is None and not state.training
         self.top.set_tonal(hero or self.banner.has_primary)
 
     def _show_failure(self, failure: Failed) -> None:
@@ -274,12 +278,16 @@ class Window(QMainWindow):
         if saved.step:
             self.training_page.mark(saved.step, f"Saved · {units.number(saved.step)}", "ok")
 
+    def _show_exported(self, exported: Exported) -> None:
+        text = f"{Path(exported.path).name} written · {units.memory(exported.size)}"
+        self.status.note(text, "check", "ok")
+
     def _show_opened(self, opened: Opened) -> None:
         self.banner.dismiss()
         self.show_page("training")
         self.status.note(f"Opened {opened.path}", "check", "ok")
         # A stranger's file may name any path: those are read when a person presses Train, not before.
-        if all(is_built_in(name) or name in self._trusted for name in opened.config.data.corpora):
+        if self.texts.trusts(opened.config.data):
             self.store.prepare()
 
     def _show_banner_row(self) -> None:
@@ -332,6 +340,8 @@ class Window(QMainWindow):
         self.columns.start_widths(self.width() / look.scale)
         self.columns.restore(settings)
         self.data_page.set_known_paths(remembered_list(settings, "texts"))
+        self.training_page.set_unit(str(settings.value("unit")))
+        self.chat.set_modes({kind: str(settings.value(f"chat/{kind}")) for kind in self.chat.modes()})
         page = str(settings.value("page", "training"))
         self.show_page(page if page in PAGES else "training")
         self._fill_recent()
@@ -344,6 +354,9 @@ class Window(QMainWindow):
         settings.setValue("geometry", self.saveGeometry())
         settings.setValue("page", self.tabs.value())
         settings.setValue("texts", self.data_page.known_paths())
+        settings.setValue("unit", self.training_page.unit())
+        for kind, mode in self.chat.modes().items():
+            settings.setValue(f"chat/{kind}", mode)
         self.columns.save(settings)
         settings.sync()
 

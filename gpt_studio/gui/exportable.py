@@ -1,0 +1,77 @@
+"""What can be written to a file as it is shown: a picture of it, and the numbers behind it."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QContextMenuEvent, QPixmap
+
+from gpt_studio.core.errors import StudioError
+from gpt_studio.gui.dialogs import ask_where_to_save
+from gpt_studio.gui.theme import color
+from gpt_studio.gui.widgets import Menu, Surface
+
+
+class Exportable(Surface):
+    """A chart's menu with its exports. Its accessible name names the files.
+
+    Signals:
+        failed: an export could not be written (StudioError).
+    """
+
+    failed = Signal(object)
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Everything the chart shows as a header and rows of plain text."""
+        raise NotImplementedError
+
+    def hide_cursor(self) -> None:
+        """Show the chart alone, as a picture of it should be."""
+
+    def fill_menu(self, menu: Menu) -> None:
+        """Add the chart's own entries to its menu."""
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        self.menu().popup(event.globalPos())
+
+    def menu(self) -> Menu:
+        """The chart's menu, made anew; it deletes itself when closed."""
+        menu = Menu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.fill_menu(menu)
+        if not menu.isEmpty():
+            menu.addSeparator()
+        menu.addAction("Export PNG…", lambda: self._export("png", "Pictures (*.png)", self.export_png))
+        menu.addAction("Export CSV…", lambda: self._export("csv", "Tables (*.csv)", self.export_csv))
+        return menu
+
+    def _export(self, suffix: str, kind: str, write: Callable[[Path], None]) -> None:
+        name = self.accessibleName()
+        proposed = str(Path.home() / f"{name.lower()}.{suffix}")
+        chosen = ask_where_to_save(self, f"Export {name}", proposed, kind, suffix)
+        if not chosen:
+            return
+        try:
+            write(Path(chosen))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            self.failed.emit(
+                StudioError(f"The chart was not exported — {reason}", tries="Choose another folder.")
+            )
+
+    def export_png(self, path: Path) -> None:
+        """Write the chart as a picture at twice its size; OSError if that fails."""
+        picture = QPixmap(self.size() * 2)
+        picture.setDevicePixelRatio(2)
+        picture.fill(color("card"))
+        self.hide_cursor()
+        self.render(picture)
+        if not picture.save(str(path), "PNG"):
+            raise OSError(f"{path.name} cannot be written")
+
+    def export_csv(self, path: Path) -> None:
+        """Write the chart's table; OSError if that fails."""
+        header, rows = self.table()
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([header, *rows])

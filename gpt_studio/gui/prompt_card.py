@@ -1,0 +1,58 @@
+"""What the model sees: the text a request really sends, beside the composer while it is written."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QWidget
+
+from gpt_studio.core.chat import END_OF_TEXT
+from gpt_studio.gui.layouts import Column
+from gpt_studio.gui.theme import color, look
+from gpt_studio.gui.token_text import Span, TokenText
+from gpt_studio.gui.widgets import SHADOW, Floating, Label
+
+MOST = 480  # characters of a long prompt, its end
+
+
+class PromptCard(Floating):
+    """Make it when it is first needed: its parent is the window."""
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.text = TokenText(mono=True, marks=True)
+        self.text.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.note = Label("", "small", "text3", wrap=True)
+        self._column = Column(spacing=6, parent=self)
+        self._column.addWidget(Label("What the model sees", "strong", "text"))
+        self._column.addWidget(self.text)
+        self._column.addWidget(self.note)
+
+    def show_prompt(self, prompt: str, stop: str, above: QWidget) -> None:
+        """Show a request's prompt and what will end the answer, as wide as the widget below it."""
+        shown = prompt if len(prompt) <= MOST else f"…{prompt[-MOST:]}"
+        self.text.set_spans(
+            [Span(END_OF_TEXT, background=lambda: color("weak"), plain=True), Span(shown, plain=True)]
+        )
+        self.note.setText(_note(stop))
+        self.setAccessibleName("What the model sees")
+        self.setAccessibleDescription(f"{prompt}\n{self.note.text()}")
+        edge = self.contentsMargins()
+        width = above.width() + 2 * SHADOW
+        inner = width - edge.left() - edge.right()
+        self.text.setFixedSize(inner, self.text.heightForWidth(inner))
+        self.note.setFixedSize(inner, self.note.heightForWidth(inner))
+        self.resize(width, self._column.sizeHint().height())
+        corner = above.mapTo(self.parentWidget(), QPoint(0, -look.px(8) - self.card().height()))
+        self.place(corner)
+        self.show()
+        self.raise_()
+
+
+def _note(stop: str) -> str:
+    """How the model goes on from the prompt."""
+    begins = "Each text it learned from began after such a mark. It goes on from the end of this one"
+    if not stop:
+        return f"{begins}."
+    shown = stop.replace("\n", "↵")
+    return f"{begins} until it writes “{shown}”, which ends the answer."
