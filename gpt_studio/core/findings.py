@@ -20,8 +20,10 @@ Severity = Literal["warn", "info"]
 
 USUAL_TOKENS = 20  # per parameter: Hoffmann et al., "Training compute-optimal large language models", 2022
 FEW_TOKENS = 1  # per parameter, so few that the model has room for all of them
-GOOD_PASSES = 4  # almost as good as new text: Muennighoff et al., "Scaling data-constrained models", 2023
-MANY_PASSES = 20
+# Muennighoff et al., "Scaling data-constrained language models", 2023: the 16th reading of a text still
+# teaches something, the 40th nothing.
+GOOD_PASSES = 16
+MANY_PASSES = 40
 FEW_CONTEXTS = 4
 USUAL_CONTEXTS = 16  # that the text has at the context proposed
 LEAST_CONTEXT = 8
@@ -217,8 +219,8 @@ def _dominating(report: DataReport) -> Finding | None:
     if share <= DOMINATING or report.facts.documents < 3 or has_shares:
         return None
     text = (
-        f"“{name}” is {percent(share)} of the text, more than the other {number(report.facts.documents - 1)}"
-        " documents together: the model will mostly write like it."
+        f"One document (“{name}”) is {percent(share)} of the text, more than the other"
+        f" {number(report.facts.documents - 1)} together: the model will mostly write like it."
     )
     if len(corpora) == 1:
         return Finding("dominating", f"{text} Add others, or shorten it.", "info")
