@@ -5,31 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QPoint, QRectF, Qt, Signal
-from PySide6.QtGui import (
-    QEnterEvent,
-    QFontMetricsF,
-    QKeyEvent,
-    QMouseEvent,
-    QPainter,
-    QPaintEvent,
-    QPen,
-    QResizeEvent,
-)
+from PySide6.QtCore import QPoint, QRectF, Qt, Signal
+from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from gpt_studio.core.corpora import BUILT_IN, label
-from gpt_studio.core.events import Corpus
-from gpt_studio.core.units import memory, number, percent
-from gpt_studio.gui.buttons import Fade, ToolButton, half_pixel
+from gpt_studio.core.config import DataConfig
+from gpt_studio.core.corpora import BUILT_IN, is_built_in, shares, weights_after, with_share
+from gpt_studio.core.events import Corpus, DataReport
+from gpt_studio.core.units import memory, number
+from gpt_studio.gui.buttons import LinkButton, ToolButton, half_pixel
+from gpt_studio.gui.corpus_row import ROW, CorpusRow
 from gpt_studio.gui.layouts import Column, Row
 from gpt_studio.gui.scroll import Scroll
 from gpt_studio.gui.state import State
 from gpt_studio.gui.theme import color, follow, look, style_font
-from gpt_studio.gui.toggles import CheckBox
-from gpt_studio.gui.widgets import Card, ElidedLabel, Label, Menu
+from gpt_studio.gui.widgets import Card, Menu
 
-ROW = 48  # pixels of the design
 ABOUT = {corpus.name: corpus.about for corpus in BUILT_IN}
 
 
@@ -37,25 +28,33 @@ class CorporaCard(Card):
     """The list of texts there are. What is chosen comes from the state; paths once added stay in the list.
 
     Signals:
-        chosen: the names and paths to learn from (tuple[str, ...]).
+        edited: other texts or shares to learn from ({"corpora": names and paths, "weights": shares}).
+        selected: another text is the one to show (its name, "" for none).
         files_wanted, folder_wanted: ask for paths to add.
     """
 
-    chosen = Signal(object)
+    edited = Signal(object)
+    selected = Signal(str)
     files_wanted = Signal()
     folder_wanted = Signal()
 
     def __init__(self) -> None:
+        self.by_size = LinkButton("By size")
+        self.by_size.setToolTip("Read as much of each text as there is of it")
         self.add = ToolButton("plus", "Add text", side=24)
-        super().__init__("Corpora", actions=(self.add,))
+        super().__init__("Corpora", actions=(self.by_size, self.add))
         self._column.set_space((8, 12, 8, 16), 8)  # a row's ground reaches into the padding
         self.head.set_space((8, 0, 4, 0), 10)
         self.add_menu = Menu(self)
         self.add_menu.addAction("Add files…", self.files_wanted.emit)
         self.add_menu.addAction("Add folder…", self.folder_wanted.emit)
         self.add.clicked.connect(self._offer_to_add)
-        self._chosen: tuple[str, ...] = ()
-        self._shown: object = None
+        self.by_size.clicked.connect(self._mix_by_size)
+        self.by_size.hide()
+        self._data = DataConfig(corpora=())
+        self._report: DataReport | None = None
+        self._training = False
+        self._selection = ""
         self._read: dict[str, Corpus] = {}  # as it was read last
         self._rows: dict[str, CorpusRow] = {}
         rows = QWidget()
@@ -74,19 +73,29 @@ class CorporaCard(Card):
 
     def known_paths(self) -> list[str]:
         """The paths in the list, chosen or not."""
-        return [name for name in self._rows if name not in ABOUT]
+        return [name for name in self._rows if not is_built_in(name)]
 
     def set_known_paths(self, paths: Iterable[str]) -> None:
         self._add_rows(paths)
 
     def add_paths(self, paths: Iterable[str]) -> None:
-        """Choose more texts."""
-        chosen = tuple(dict.fromkeys((*self._chosen, *paths)))
-        if chosen != self._chosen:
-            self.chosen.emit(chosen)
+        """Choose more texts, and show the first that is new."""
+        chosen = self._data.corpora
+        added = [path for path in dict.fromkeys(paths) if path not in chosen]
+        if added:
+            self._selection = added[0]
+            self._choose((*chosen, *added))
 
     def row(self, name: str) -> CorpusRow:
         return self._rows[name]
+
+    def selection(self) -> str:
+        """The text to show, "" for none."""
+        return self._selection
+
+    def focus_selection(self) -> None:
+        if self._selection in self._rows:
+            self._rows[self._selection].take_focus(Qt.FocusReason.ShortcutFocusReason)
 
     def set_narrow(self, narrow: bool) -> None:
         """As tall as its rows, where the page scrolls anyway."""
@@ -95,141 +104,111 @@ class CorporaCard(Card):
 
     def show_state(self, state: State) -> None:
         shown = (state.config.data, state.report, state.training)
-        if shown == self._shown:
+        if shown == (self._data, self._report, self._training):
             return
-        self._shown = shown
-        self._chosen = state.config.data.corpora
-        self._add_rows(self._chosen)
-        self.add.setEnabled(not state.training)
-        self.zone.setEnabled(not state.training)
-        corpora = {corpus.name: corpus for corpus in state.report.corpora} if state.report else {}
-        self._read |= corpora
-        total = max(1, sum(corpus.tokens for corpus in corpora.values()))
+        if self._selection in self._data.corpora and self._selection not in state.config.data.corpora:
+            self._selection = ""
+        self._data, self._report, self._training = shown
+        self._add_rows(self._data.corpora)
+        if state.report:
+            self._read |= {corpus.name: corpus for corpus in state.report.corpora}
+        self._show_rows()
+
+    def _show_rows(self) -> None:
+        chosen, locked = self._data.corpora, self._training
+        self.add.setEnabled(not locked)
+        self.zone.setEnabled(not locked)
+        self.by_size.setVisible(bool(self._data.weights))
+        self.by_size.setEnabled(not locked)
+        known = self._shares()
         for name, row in self._rows.items():
-            share = percent(corpora[name].tokens / total) if name in corpora else ""
-            row.setEnabled(not state.training)
-            row.show_facts(name in self._chosen, _caption(name, self._read.get(name)), share)
+            row.show_facts(name in chosen, _caption(name, self._read.get(name)), known.get(name))
+            row.set_locked(locked)
+        self._show_selection()
+
+    def _show_selection(self) -> None:
+        if self._selection not in self._rows:
+            self._selection = next(iter(self._data.corpora), "")
+        several = len(self._data.corpora) > 1 and not self._training
+        for name, row in self._rows.items():
+            row.show_selected(name == self._selection, several and name == self._selection)
+
+    def _shares(self) -> dict[str, float]:
+        """How much of what is read comes from each chosen text, as far as that is known."""
+        data = self._data
+        if data.weights and "weights" not in data.problems():
+            return dict(zip(data.corpora, shares(data.weights), strict=True))
+        return {corpus.name: corpus.share for corpus in self._report.corpora} if self._report else {}
 
     def _add_rows(self, names: Iterable[str]) -> None:
         for name in names:
             if name not in self._rows:
                 row = self._rows[name] = CorpusRow(name)
-                row.show_facts(False, _caption(name, None), "")
-                row.toggled.connect(lambda chosen, name=name: self._choose(name, chosen))
+                row.show_facts(False, _caption(name, None), None)
+                row.toggled.connect(lambda chosen, name=name: self._toggle(name, chosen))
+                row.selected.connect(lambda name=name: self._select(name))
+                row.moved.connect(lambda by, name=name: self._move(name, by))
+                row.share_edited.connect(lambda share, name=name: self._set_share(name, share))
                 row.remove_wanted.connect(lambda name=name: self._remove(name))
                 self._column_of_rows.insertWidget(len(self._rows) - 1, row)
+        self._show_selection()
         self._fit()
 
     def _offer_to_add(self) -> None:
         self.add_menu.popup(self.add.mapToGlobal(QPoint(0, self.add.height())))
 
-    def _choose(self, name: str, checked: bool) -> None:
-        others = tuple(other for other in self._chosen if other != name)
-        self.chosen.emit((*others, name) if checked else others)
+    # Wishes
+
+    def _toggle(self, name: str, checked: bool) -> None:
+        """A text that is chosen is shown, too."""
+        others = tuple(other for other in self._data.corpora if other != name)
+        if checked:
+            self._selection = name
+        self._choose((*others, name) if checked else others)
+
+    def _choose(self, corpora: tuple[str, ...]) -> None:
+        weights = weights_after(self._data.corpora, self._data.weights, corpora)
+        self.edited.emit({"corpora": corpora, "weights": weights})
+
+    def _set_share(self, name: str, share: float) -> None:
+        corpora, known = self._data.corpora, self._shares()
+        before = [known.get(other, 0.0) for other in corpora]
+        weights = with_share(before, corpora.index(name), share)
+        self.edited.emit({"corpora": corpora, "weights": weights})
+        self._show_rows()  # what was typed may have been out of reach
+
+    def _mix_by_size(self) -> None:
+        self.edited.emit({"corpora": self._data.corpora, "weights": ()})
+
+    def _select(self, name: str) -> None:
+        if name != self._selection:
+            self._selection = name
+            self._show_selection()
+            self.selected.emit(name)
+
+    def _move(self, name: str, by: int) -> None:
+        names = list(self._rows)
+        at = names.index(name) + by
+        if 0 <= at < len(names):
+            row = self._rows[names[at]]
+            row.take_focus(Qt.FocusReason.ShortcutFocusReason)
+            self._area.ensureWidgetVisible(row, 0, 0)
+            self._select(names[at])
 
     def _remove(self, name: str) -> None:
         self._rows.pop(name).deleteLater()
         self._fit()
-        if name in self._chosen:
-            self._choose(name, checked=False)
+        if name in self._data.corpora:
+            self._toggle(name, checked=False)
+        else:
+            was = self._selection
+            self._show_selection()
+            if self._selection != was:
+                self.selected.emit(self._selection)
 
     def _fit(self) -> None:
         rows = min(len(self._rows), 8) if self._narrow else 1
         self._area.setMinimumHeight(rows * (look.px(ROW) + look.px(2)))
-
-
-class CorpusRow(QWidget):
-    """One text to choose: name, what it is, and its share of the tokens. All of it acts as the checkbox.
-
-    Signals:
-        toggled: a person chose it or not.
-        remove_wanted: take an added path off the list.
-    """
-
-    toggled = Signal(bool)
-    remove_wanted = Signal()
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._hover = Fade(self)
-        self.box = CheckBox()
-        self.box.setAccessibleName(label(name))
-        self.box.clicked.connect(self.toggled)
-        self.name = ElidedLabel(label(name), "value", "text2")
-        self.share = Label("", "small", "text2", tabular=True)
-        self.caption = ElidedLabel("", "small", "text3")
-        self.remove = None if name in ABOUT else ToolButton("close", "Remove from the list", side=24, size=14)
-        self.setToolTip("" if name in ABOUT else name)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self._lay_out()
-        follow(self.restyle)
-
-    def _lay_out(self) -> None:
-        row = Row((8, 2, 8, 4), 3, self)
-        row.addWidget(self.box, 0, Qt.AlignmentFlag.AlignTop)
-        texts, first = Column((0, 3, 0, 0), 1), Row()
-        first.addWidget(self.name, 1)
-        first.addWidget(self.share)
-        texts.addLayout(first)
-        texts.addWidget(self.caption)
-        texts.addStretch(1)
-        row.addLayout(texts, 1)
-        if self.remove:
-            self.remove.setParent(self)
-            self.remove.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the Delete key does it
-            self.remove.clicked.connect(self.remove_wanted)
-
-    def restyle(self) -> None:
-        self.setFixedHeight(look.px(ROW))
-        self._offer_remove()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        if self.remove:
-            corner = QPoint(self.width() - self.remove.width(), self.height() - self.remove.height())
-            self.remove.move(corner - QPoint(look.px(4), look.px(3)))
-
-    def show_facts(self, chosen: bool, caption: str, share: str) -> None:
-        self.box.setChecked(chosen)
-        self.name.set_role("text" if chosen else "text2")
-        self.caption.setText(caption)
-        self.share.setText(share)
-        self.share.setVisible(bool(share))
-        self.box.setAccessibleDescription(f"{caption}, {share} of the tokens" if share else caption)
-
-    def enterEvent(self, event: QEnterEvent) -> None:
-        self._hover.to(self.isEnabled())
-        self._offer_remove()
-
-    def leaveEvent(self, event: QEvent) -> None:
-        self._hover.to(0)
-        self._offer_remove()
-
-    def changeEvent(self, event: QEvent) -> None:
-        if event.type() == QEvent.Type.EnabledChange:
-            self._hover.to(self.isEnabled() and self.underMouse())
-            self._offer_remove()
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint()):
-            self.box.click()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Delete and self.remove:
-            self.remove_wanted.emit()
-        else:
-            super().keyPressEvent(event)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(color("hover", self._hover.amount))
-        painter.drawRoundedRect(QRectF(self.rect()), look.px(6), look.px(6))
-
-    def _offer_remove(self) -> None:
-        if self.remove:
-            self.remove.setVisible(self.isEnabled() and self.underMouse())
 
 
 class DropZone(QWidget):
@@ -269,8 +248,8 @@ def _caption(name: str, read: Corpus | None) -> str:
         return f"{memory(read.size)} · included" if read else ABOUT[name]
     path = Path(name)
     if read:
-        files = f"{number(read.documents)} file{'' if read.documents == 1 else 's'}"
-        return f"{memory(read.size)} · {files}"
+        texts = f"{number(read.documents)} text{'' if read.documents == 1 else 's'}"
+        return f"{memory(read.size)} · {texts}"
     try:
         size = path.stat().st_size
     except OSError:

@@ -1,4 +1,4 @@
-"""See the text as the model will: the first tokens of the corpus, in colors, as ids or plain."""
+"""See the text as the model will: how a corpus begins, or the first batch, in colors, as ids or plain."""
 
 from __future__ import annotations
 
@@ -7,108 +7,202 @@ import re
 from collections.abc import Iterable
 from functools import partial
 
-from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import QLineEdit, QProgressBar, QSizePolicy, QStackedWidget, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QHideEvent, QKeySequence, QShortcut, QShowEvent
+from PySide6.QtWidgets import QStackedWidget, QWidget
 
-from gpt_studio.core.events import DataReport, PreviewToken, Progress
-from gpt_studio.core.units import number, percent
+from gpt_studio.core.events import BatchRead, Preview, PreviewToken
+from gpt_studio.core.units import number
+from gpt_studio.gui.batch_page import BatchKey, BatchPage, batch_key
 from gpt_studio.gui.buttons import Button, ToolButton
 from gpt_studio.gui.choices import Segmented
 from gpt_studio.gui.layouts import Column
 from gpt_studio.gui.scroll import Scroll
+from gpt_studio.gui.search_field import SearchField
 from gpt_studio.gui.state import State
-from gpt_studio.gui.theme import follow, look, style_font, token_tint
+from gpt_studio.gui.template_row import TemplateRow
+from gpt_studio.gui.theme import token_tint
 from gpt_studio.gui.token_popover import PopoverRow, TokenPopover, visible
+from gpt_studio.gui.token_shown import hexadecimal, shown
 from gpt_studio.gui.token_text import Span, TokenText
 from gpt_studio.gui.widgets import Card, EmptyState, Label
 
+VIEWS = {"text": "Text", "batch": "First batch"}
 MODES = {"colors": "Colors", "ids": "Ids", "plain": "Plain"}
-BYTES = 12  # of a token shown at most
 
 
 class PreviewCard(Card):
-    """The first tokens; while they are being made, how far that is.
+    """The first tokens of one corpus, or what the model sees first; while there are none, why.
 
     Signals:
         files_wanted: there is no text, choose files.
+        read_wanted: read the texts, which was canceled or failed.
+        batch_wanted: the first batch is to be shown and not known.
+        edited: another way to write dialogues ({field: text}).
     """
 
     files_wanted = Signal()
+    read_wanted = Signal()
+    batch_wanted = Signal()
+    edited = Signal(object)
 
     def __init__(self) -> None:
+        self.view = Segmented(VIEWS, "What to preview", small=True)
         self.mode = Segmented(MODES, "Show tokens as", small=True)
         self.search = ToolButton("search", "Find in the preview (Ctrl+F)", 26, checkable=True)
         self.field = SearchField()
         self.hits = Label("", "small", "text3", tabular=True)
-        super().__init__("Preview", "", (self.hits, self.field, self.mode, self.search))
-        self._report: DataReport | None = None
+        super().__init__("Preview", "", (self.hits, self.field, self.view, self.mode, self.search))
+        self._state: State | None = None
+        self._preview: Preview | None = None
+        self._asked: BatchKey | None = None  # the first batch that was wished for
+        self._stopped = False  # reading came to no report
         self._popover: TokenPopover | None = None
         self._found: list[tuple[int, int]] = []
         self._current = -1
         self.tokens = TokenText(mono=True, gap=1.5, line_height=1.5, marks=True)
         self.tokens.setAccessibleName("Preview of the tokens")
-        self.pages = QStackedWidget()
-        self.progress = ProgressLine()
-        self.area = Scroll(self.tokens)
-        self.add = Button("Add files…")
-        self.add.clicked.connect(self.files_wanted)
-        self.empty = EmptyState(
-            "No text chosen", "Check a corpus on this page, or add text of your own.", self.add
-        )
-        for page in (self.empty, self.progress, self.area):
-            self.pages.addWidget(page)
-        self.body.addWidget(self.pages)
+        self.template = TemplateRow()
+        self.batch = BatchPage()
+        self._build_pages()
         self._close_search()
         self._connect()
 
+    def _build_pages(self) -> None:
+        self.pages = QStackedWidget()
+        self.area, self.batch_area = Scroll(self.tokens), Scroll(self.batch)
+        self.add = Button("Add files…")
+        self.waiting = WaitingPage()
+        self.empty = EmptyState(
+            "No text chosen", "Check a corpus on this page, or add text of your own.", self.add
+        )
+        self.left_out = EmptyState("Not included", "Check it in the list to learn from it and see it here.")
+        for page in (self.empty, self.left_out, self.waiting, self.area, self.batch_area):
+            self.pages.addWidget(page)
+        self.body.addWidget(self.template)
+        self.body.addWidget(self.pages, 1)
+
     def _connect(self) -> None:
-        self.mode.changed.connect(self._show_tokens)
+        self.add.clicked.connect(self.files_wanted)
+        self.waiting.again.clicked.connect(self.read_wanted)
+        self.template.edited.connect(self.edited)
+        self.view.changed.connect(self._switch)
+        self.mode.changed.connect(self._switch_mode)
         self.tokens.hovered.connect(self._show_token)
-        self.area.verticalScrollBar().valueChanged.connect(self._hide_token)
+        for area in (self.area, self.batch_area):
+            area.verticalScrollBar().valueChanged.connect(self._hide_token)
         self.search.clicked.connect(lambda on: self.open_search() if on else self._close_search())
         self.field.textChanged.connect(self._find)
         self.field.next_wanted.connect(self._go_on)
         self.field.closed.connect(self._close_search)
         QShortcut(QKeySequence.StandardKey.Find, self, self.open_search)
 
-    def show_state(self, state: State) -> None:
-        if not state.config.data.corpora:
-            page: QWidget = self.empty
-        elif state.report is None:
-            page = self.progress
-            waiting = "No tokens yet" if state.awake else "Starting"
-            self.progress.show_progress(state.progress.get("data"), waiting)
-        else:
-            page = self.area
-        self.pages.setCurrentWidget(page)
-        if state.report is not self._report:
-            self._report = state.report
+    def show_state(self, state: State, corpus: str) -> None:
+        """`corpus` is the name of the one to show."""
+        before, self._state = self._state, state
+        was_reading = before is not None and "data" in before.running
+        if state.report or "data" in state.running:
+            self._stopped = False
+        elif was_reading:
+            self._stopped = True
+        self.template.show_state(state)
+        batch = self.batch.batch()
+        if batch and batch_key(batch.config) != batch_key(state.config):
+            self.batch.show_batch(None, self.mode.value())
+        previews = state.report.previews if state.report else ()
+        preview = next((preview for preview in previews if preview.corpus == corpus), None)
+        if preview is not self._preview:
+            self._preview = preview
             self._show_tokens()
-        for widget in (self.mode, self.search):
-            widget.setEnabled(page is self.area)
+        self._show_page()
+
+    def show_batch(self, batch: BatchRead) -> None:
+        """The first batch; one of other settings is late."""
+        if self._state and batch_key(batch.config) == batch_key(self._state.config):
+            self.batch.show_batch(batch, self.mode.value())
+            self._show_page()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        self._want_batch()
+
+    def _switch(self) -> None:
+        self._asked = None
+        self._show_page()
+
+    def _switch_mode(self) -> None:
+        self._show_tokens()
+        self.batch.show_batch(self.batch.batch(), self.mode.value())
+
+    def _show_page(self) -> None:
+        """What can be shown of what is wished, derived from the state."""
+        state = self._state
+        if state is None:
+            return
+        batch = self.view.value() == "batch"
+        page: QWidget
+        if not state.config.data.corpora:
+            page = self.empty
+        elif state.report is None or (batch and self.batch.batch() is None):
+            page = self.waiting
+            self.waiting.show_reason(self._reason(state), self._stopped)
+        elif batch:
+            page = self.batch_area
+        else:
+            page = self.area if self._preview else self.left_out
+        self.pages.setCurrentWidget(page)
+        self._title.setText("What the model sees" if batch else "Preview")
+        self.set_caption(self._caption_of(page))
+        self.mode.setEnabled(page in (self.area, self.batch_area))
+        self.search.setEnabled(page is self.area)
+        if self.search.isChecked() and not self.search.isEnabled():
+            self._close_search()
+        self._want_batch()
+
+    def _caption_of(self, page: QWidget) -> str:
+        batch = self.batch.batch()
+        if page is self.batch_area and batch:
+            rows = f"{number(len(batch.rows))} of {number(batch.batch_size)} texts"
+            return f"{rows} · {number(batch.context)} tokens each"
+        return self._preview.title if self._preview and page is self.area else ""
+
+    def _reason(self, state: State) -> str:
+        """Why there is nothing to see."""
+        if self._stopped:
+            return "The texts were not read."
+        if not state.awake:
+            return "Starting"
+        return "Making tokens" if state.report is None else "Reading the first batch"
+
+    def _want_batch(self) -> None:
+        state = self._state
+        if state is None or self.view.value() != "batch" or not self.isVisible() or state.report is None:
+            return
+        key = batch_key(state.config)
+        if self.batch.batch() is None and key != self._asked:
+            self._asked = key
+            self.batch_wanted.emit()
 
     # Tokens
 
     def _show_tokens(self) -> None:
-        report, mode = self._report, self.mode.value()
-        self.set_caption(report.preview_title if report else "")
+        preview, mode = self._preview, self.mode.value()
         self.tokens.set_marks(mode == "colors")
-        self.tokens.set_spans(_spans(report.preview, mode) if report else ())
+        self.tokens.set_spans(_spans(preview.tokens, mode) if preview else ())
         self.area.verticalScrollBar().setValue(0)
         self._find()
 
     def _show_token(self, index: int) -> None:
-        if index < 0 or not self._report:
+        if index < 0 or not self._preview:
             self._hide_token()
             return
         self._popover = self._popover or TokenPopover(self.window())
-        token = self._report.preview[index]
-        rows = [PopoverRow("Bytes", _hex(token.raw)), PopoverRow("In this corpus", _frequency(token))]
-        title = visible(_shown(token)), f"id {number(token.id)}"
+        token = self._preview.tokens[index]
+        rows = [PopoverRow("Bytes", hexadecimal(token.raw)), PopoverRow("In these texts", _frequency(token))]
+        title = visible(shown(token)), f"id {number(token.id)}"
         self._popover.show_rows(rows, self.tokens, self.tokens.span_rect(index), title)
 
     def _hide_token(self) -> None:
+        self.batch.hide_token()
         if self._popover:
             self._popover.hide()
 
@@ -121,6 +215,7 @@ class PreviewCard(Card):
         """Show the field and write there."""
         if self.search.isEnabled():
             self.search.setChecked(True)
+            self.view.hide()  # the field needs the room
             self.field.show()
             self.hits.show()
             self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
@@ -129,6 +224,7 @@ class PreviewCard(Card):
 
     def _close_search(self) -> None:
         self.search.setChecked(False)
+        self.view.show()
         self.field.hide()
         self.hits.hide()
         self.tokens.set_found(())
@@ -153,73 +249,22 @@ class PreviewCard(Card):
             self.area.ensureVisible(0, line.center().y(), 0, line.height())
 
 
-class SearchField(QLineEdit):
-    """A field to search with: Enter and Shift+Enter go on and back, Esc closes it.
-
-    Signals:
-        next_wanted: go to the next (1) or the previous (-1) place.
-        closed: Esc was pressed.
-    """
-
-    next_wanted = Signal(int)
-    closed = Signal()
+class WaitingPage(QWidget):
+    """Why there is nothing to see yet, and a way to try again."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.setPlaceholderText("Find")
-        self.setAccessibleName("Find in the preview")
-        follow(self.restyle)
-
-    def restyle(self) -> None:
-        self.setFont(style_font("small"))
-        self.setFixedSize(look.px(120), look.px(26))
-        self.setTextMargins(look.px(6), 0, look.px(6), 0)
-
-    def event(self, event: QEvent) -> bool:
-        """Esc is the field's before it is anybody's shortcut."""
-        override = event.type() == QEvent.Type.ShortcutOverride
-        if override and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape:
-            event.accept()
-            return True
-        return super().event(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.next_wanted.emit(-1 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1)
-        elif event.key() == Qt.Key.Key_Escape:
-            self.closed.emit()
-        else:
-            super().keyPressEvent(event)
-
-
-class ProgressLine(QWidget):
-    """What is being done, how far it is, and a thin bar."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.label = Label("", "small", "text2", tabular=True)
-        self.label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.bar = QProgressBar()
-        self.bar.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.bar.setAccessibleName("Making tokens")
-        column = Column(spacing=8, parent=self)
+        self.label = Label("", "small", "text2")
+        self.again = Button("Read the texts")
+        column = Column(spacing=10, parent=self)
         column.addStretch(1)
-        column.addWidget(self.label)
-        column.addWidget(self.bar, 0, Qt.AlignmentFlag.AlignHCenter)
+        for part in (self.label, self.again):
+            column.addWidget(part, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(1)
-        follow(self.restyle)
 
-    def restyle(self) -> None:
-        self.bar.setFixedWidth(look.px(220))
-
-    def show_progress(self, progress: Progress | None, waiting: str) -> None:
-        """Show how far it is; before anything is known, only what is being waited for."""
-        total = progress.total if progress else 0
-        done = progress.done / total if progress and total else 0.0
-        text = progress.text if progress else waiting
-        self.label.setText(f"{text} · {percent(done)}" if total else text)
-        self.bar.setVisible(bool(total))
-        self.bar.setValue(round(100 * done))
+    def show_reason(self, reason: str, again: bool) -> None:
+        self.label.setText(reason)
+        self.again.setVisible(again)
 
 
 def _spans(tokens: Iterable[PreviewToken], mode: str) -> list[Span]:
@@ -230,21 +275,8 @@ def _spans(tokens: Iterable[PreviewToken], mode: str) -> list[Span]:
         texts = [f" {token.id}" for token in tokens]
         texts[:1] = [text.lstrip() for text in texts[:1]]
     else:
-        texts = [_shown(token) for token in tokens]
+        texts = [shown(token) for token in tokens]
     return [Span(text, partial(token_tint, index)) for index, text in enumerate(texts)]
-
-
-def _shown(token: PreviewToken) -> str:
-    """A token's text; the bytes of one that is only a part of a character."""
-    try:
-        token.raw.decode()
-    except UnicodeDecodeError:
-        return _hex(token.raw).replace(" ", "")
-    return token.text
-
-
-def _hex(raw: bytes) -> str:
-    return raw[:BYTES].hex(" ").upper() + (" …" if len(raw) > BYTES else "")
 
 
 def _frequency(token: PreviewToken) -> str:
