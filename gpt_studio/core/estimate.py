@@ -17,6 +17,7 @@ MB = 2**20
 # What a process holds besides its tensors, where that has not been measured. CPU: seen with torch 2.13,
 # libraries loaded and tiny steps done. CUDA: an assumption (context, workspaces, the allocator's rounding).
 OVERHEAD = {"cpu": 320 * MB, "cuda": 600 * MB}
+SHORT = 256  # tokens of a text up to which the model on a CPU attends by plain matrix products
 RANDOM_STATE = 5056  # of a CPU generator; checkpointing keeps one per block to drop the same values again
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from gpt_studio import GPT, GPTConfig
 from gpt_studio.core.errors import StudioError
+from gpt_studio.engine import model as model_module
 from gpt_studio.engine.model import KVCache, loss
 
 SMALL = GPTConfig(num_layers=3, heads=3, embed_size=24, max_length=32, vocab_size=61)
@@ -202,6 +203,41 @@ def test_every_token_sees_all_before_it():
     x = model.embed(ids_for(SMALL, batch=1)).detach().requires_grad_()
     model.unembed(model.blocks[0](x))[0, -1].sum().backward()
     assert (x.grad.abs().sum(2) > 0).all()
+
+
+# ---------------------------------------------------------------- plain products and the fused kernel
+
+
+def attended(length, precision):
+    """What comes of some queries, keys and values, and what the way back gives each of them."""
+    torch.manual_seed(4)
+    drawn = torch.randn(4, 2, 3, length, 8).bfloat16().to(precision)  # the same numbers in every precision
+    given = [drawn[i].clone().requires_grad_() for i in range(3)]
+    y = model_module._attend(*given, past=0)
+    y.backward(drawn[3])
+    return [y.detach(), *(tensor.grad for tensor in given)]
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+@pytest.mark.parametrize("length", [1, 2, 61, 256])
+def test_plain_products_attend_as_the_fused_kernel_does(monkeypatch, length, precision, tolerance):
+    plain = attended(length, precision)
+    monkeypatch.setattr(model_module, "_attend_plainly", None)
+    monkeypatch.setattr(model_module, "SHORT", 0)
+    for found, expected in zip(plain, attended(length, precision), strict=True):
+        torch.testing.assert_close(found, expected, atol=tolerance, rtol=tolerance)
+
+
+def test_plain_products_in_bf16_lose_no_more_than_bf16_does(monkeypatch):
+    plain = attended(64, torch.bfloat16)
+    monkeypatch.setattr(model_module, "SHORT", 0)
+    for found, exact in zip(plain, attended(64, torch.float64), strict=True):
+        assert (found.double() - exact).norm() < 0.01 * exact.norm()
+
+
+def test_long_texts_leave_no_tables_in_memory(monkeypatch):
+    monkeypatch.setattr(model_module, "_attend_plainly", None)
+    attended(257, torch.float32)
 
 
 # ---------------------------------------------------------------- checkpointing
