@@ -61,8 +61,8 @@ class Narrator:
     def _line(self, facts: list[str]) -> str:
         total = units.number(self._steps)
         step = units.number(self._step).rjust(len(total))
-        per_step = (self._clock() - self._begun) / max(1, self._step - self._first)
-        left = units.duration((self._steps - self._step) * per_step)
-        return " · ".join(
-            [f"step {step} of {total}", *facts, f"{units.short(self._speed)} tokens/s", f"{left} left"]
-        )
+        seconds = self._clock() - self._begun
+        to_come = self._steps - self._step
+        left = f"{units.duration(to_come * seconds / max(1, self._step - self._first))} left"
+        time = left if to_come else f"took {units.duration(seconds)}"
+        return " · ".join([f"step {step} of {total}", *facts, f"{units.short(self._speed)} tokens/s", time])

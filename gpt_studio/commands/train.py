@@ -30,6 +30,7 @@ from gpt_studio.core.events import (
     Step,
     Train,
 )
+from gpt_studio.core.findings import findings
 from gpt_studio.core.run_file import check_usable, read_run_file
 from gpt_studio.core.runs import RunFolder, RunWriter, new_folder
 
@@ -53,7 +54,7 @@ def run(chosen: argparse.Namespace) -> int:
         opened = engine.answer(Open(str(folder.last)), Opened) if chosen.resume else None
         report = engine.answer(Prepare(config.data), DataReport)
         status.clear()
-        if report is None:
+        if report is None or interruption.signal:
             note("Stopped before training began.")
             return interruption.code
         training = _Training(engine, folder, config, report, opened, status, chosen.json)
@@ -78,7 +79,7 @@ def _wanted(chosen: argparse.Namespace) -> tuple[RunFolder, RunConfig]:
         name = chosen.run.stem if chosen.run else chosen.preset or "tiny"
         return new_folder(paths.data() / "runs", name, config.data.corpora), config
     folder = RunFolder(chosen.out)
-    if folder.run.exists():
+    if folder.run.exists() or folder.last.exists():
         raise StudioError(
             f"There is already a run in “{folder.path}”.",
             kept="It is as it was.",
@@ -203,11 +204,14 @@ class _Training:
         report, device = self._report, self._engine.device
         texts = ", ".join(label(corpus) for corpus in self._config.data.corpora)
         tokens = f"{units.short(report.train_tokens)} tokens to learn from"
+        self._status.clear()
         say(f"{texts} · {tokens} · {units.short(report.validation_tokens)} held out")
         size = f"{units.parameters(predicted.parameters)} parameters"
         memory = f"about {units.memory(predicted.training.total)} of memory on {device.name}"
         say(f"{size} · {memory} · {device.label}")
-        say(str(self._folder.path))
+        for finding in findings(report, self._config):
+            say(f"Note: {finding.text}")
+        say(f"The run goes into {self._folder.path}")
 
     def _record(self, event: Event) -> None:
         if self._writer is None:
@@ -236,6 +240,7 @@ class _Training:
         self._saved = self._step
 
     def _save_what_is_new(self) -> None:
+        self._status.clear()
         if self._step > self._saved:
             self._save()
         if self._writer and self._json:
