@@ -42,7 +42,7 @@ class Meter:
     """Counts work done and says so every 20 ms."""
 
     def __init__(self, text: str, total: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._text = text
+        self.text = text
         self._total = total
         self._clock = clock
         self._done = 0
@@ -62,7 +62,7 @@ class Meter:
 
     def progress(self) -> Progress:
         """What to show now."""
-        return Progress("data", self._text, min(self._done, self._total), self._total)
+        return Progress("data", self.text, min(self._done, self._total), self._total)
 
 
 def documents(name: str, data: DataConfig, doing: str = "Reading") -> Iterator[Document | Progress | None]:
@@ -88,6 +88,7 @@ def documents(name: str, data: DataConfig, doing: str = "Reading") -> Iterator[D
             yield progress
     if empty:
         raise unusable(f"“{label(name)}” is empty.", "Choose a file or folder with text in it.")
+    yield Progress("data", meter.text, total, total)
 
 
 def fingerprint(name: str) -> Work[Fingerprint]:
