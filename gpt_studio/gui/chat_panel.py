@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import cast
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QStackedWidget, QWidget
 
 from gpt_studio.core import chat, units
@@ -143,6 +143,10 @@ class ChatPanel(Surface):
         """Lead to a sampling field that cannot be used, by its name."""
         self.sampling.focus_problem(name)
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._show_sight()
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape and self._live:
             self.stop()
@@ -198,13 +202,14 @@ class ChatPanel(Surface):
 
     def _show_sight(self) -> None:
         """The card with the prompt as it is now, while it is wished for."""
-        if not self.composer.sight.isChecked() or not self.composer.isVisible():
+        if not self.composer.sight.isChecked():
             if self._sight:
                 self._sight.hide()
             return
         if self._sight is None:
-            self._sight = PromptCard(self.window())
-        self._sight.show_prompt(*self._request(self.composer.text()), self.composer)
+            self._sight = PromptCard(self.window(), self.composer)
+        if self.composer.isVisible():
+            self._sight.show_prompt(*self._request(self.composer.text()))
 
     def _said(self, mode: chat.Mode) -> list[chat.Message]:
         """The conversation up to now; turns in the other mode end it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt
 from PySide6.QtWidgets import QWidget
 
 from gpt_studio.core.chat import END_OF_TEXT
@@ -11,14 +11,16 @@ from gpt_studio.gui.theme import color, look
 from gpt_studio.gui.token_text import Span, TokenText
 from gpt_studio.gui.widgets import SHADOW, Floating, Label
 
-MOST = 480  # characters of a long prompt, its end
+MOST, MOST_LINES = 400, 10  # of a long prompt: characters and lines at its end
 
 
 class PromptCard(Floating):
-    """Make it when it is first needed: its parent is the window."""
+    """Stands above a widget and follows it. Make it when it is first needed: its parent is the window."""
 
-    def __init__(self, window: QWidget) -> None:
+    def __init__(self, window: QWidget, above: QWidget) -> None:
         super().__init__(window)
+        self._above = above
+        above.installEventFilter(self)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.text = TokenText(mono=True, marks=True)
         self.text.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -28,25 +30,36 @@ class PromptCard(Floating):
         self._column.addWidget(self.text)
         self._column.addWidget(self.note)
 
-    def show_prompt(self, prompt: str, stop: str, above: QWidget) -> None:
-        """Show a request's prompt and what will end the answer, as wide as the widget below it."""
-        shown = prompt if len(prompt) <= MOST else f"…{prompt[-MOST:]}"
-        self.text.set_spans(
-            [Span(END_OF_TEXT, background=lambda: color("weak"), plain=True), Span(shown, plain=True)]
-        )
+    def show_prompt(self, prompt: str, stop: str) -> None:
+        """Show a request's prompt and what will end the answer."""
+        end = "\n".join(prompt[-MOST:].split("\n")[-MOST_LINES:])
+        begins = Span(END_OF_TEXT, background=lambda: color("weak"), plain=True)
+        first = begins if end == prompt else Span("…", plain=True)
+        self.text.set_spans([first, Span(end, plain=True)])
         self.note.setText(_note(stop))
         self.setAccessibleName("What the model sees")
         self.setAccessibleDescription(f"{prompt}\n{self.note.text()}")
-        edge = self.contentsMargins()
+        self._fit()
+        self.show()
+        self.raise_()
+
+    def _fit(self) -> None:
+        """As wide as the widget below, and as tall as that asks for."""
+        above, edge = self._above, self.contentsMargins()
         width = above.width() + 2 * SHADOW
         inner = width - edge.left() - edge.right()
         self.text.setFixedSize(inner, self.text.heightForWidth(inner))
         self.note.setFixedSize(inner, self.note.heightForWidth(inner))
-        self.resize(width, self._column.sizeHint().height())
+        self.resize(width, self._column.sizeHint().height() + edge.top() + edge.bottom())
         corner = above.mapTo(self.parentWidget(), QPoint(0, -look.px(8) - self.card().height()))
         self.place(corner)
-        self.show()
-        self.raise_()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Hide:
+            self.hide()
+        elif event.type() in (QEvent.Type.Resize, QEvent.Type.Move) and self.isVisible():
+            self._fit()
+        return super().eventFilter(watched, event)
 
 
 def _note(stop: str) -> str:

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication
 
 from gpt_studio.core import units
 from gpt_studio.gui import chart as chart_module
+from gpt_studio.gui import exportable
 from gpt_studio.gui.charts import BarChart, Legend, LossChart, SmallChart
 from gpt_studio.gui.plotting import (
     Growing,
@@ -200,13 +201,44 @@ def test_loss_chart_tells_its_finding(qtbot):
     loss.set_smoothing(0)
     loss.refresh()
     assert loss.accessibleName() == "Loss"
-    assert loss.accessibleDescription() == "Loss, step 100: train 3.000, validation 3.210, falling"
+    assert loss.accessibleDescription() == (
+        "Loss, step 100: train 3.000, validation 3.210 nats per token, falling"
+    )
     loss.append(np.arange(101, 201), np.full(100, 3.0))
     assert loss.finding().endswith("level")
     loss.append(np.arange(201, 301), np.linspace(3, 9, 100))
     assert loss.finding().endswith("rising")
     loss.clear()
     assert loss.finding() == "No losses yet"
+
+
+def test_the_loss_in_bits_per_byte(qtbot, tmp_path):
+    loss = trained(qtbot)
+    told = []
+    loss.unit_changed.connect(told.append)
+    nats = [float(cell) for cell in loss.table()[1][-1][1:]]
+    bounds = loss.view.viewRange()[1]
+    loss.set_unit("bits")
+    assert (loss.shown_unit(), loss.table()[0][1]) == ("nats", "train_loss"), "not without bytes per token"
+    loss._bytes_per_token = 2.0
+    loss.reset_view()
+    header, rows = loss.table()
+    assert header[1:] == ["train_bits_per_byte", "train_bits_per_byte_smoothed", "validation_bits_per_byte"]
+    bits = [float(cell) for cell in rows[-1][1:]]
+    assert bits == pytest.approx([value / math.log(2) / 2 for value in nats])
+    assert loss.view.viewRange()[1][1] < 0.8 * bounds[1]
+    drawn = loss._diamonds.getData()[1]
+    assert drawn[-1] == pytest.approx(bits[-1])
+    loss.show_cursor(5000)
+    lines = {line.label: line.value for line in loss.read_out.lines}
+    assert lines["Unit"] == "bits per byte"
+    assert lines["Validation @ 5\u202f000"] == units.loss(bits[-1])
+    assert "bits per byte" in loss.finding()
+    loss.set_unit("furlongs")
+    unit = next(action.menu() for action in loss.menu().actions() if action.text() == "Unit")
+    assert [action.text() for action in unit.actions() if action.isChecked()] == ["Bits per byte"]
+    unit.actions()[0].trigger()
+    assert told == ["bits", "nats"]
 
 
 def test_arrows_move_the_crosshair_over_the_data(qtbot):
@@ -227,6 +259,7 @@ def test_arrows_move_the_crosshair_over_the_data(qtbot):
         "Train",
         "Raw",
         "Validation @ 5\u202f000",
+        "Unit",
         "Tokens seen",
     ]
     assert "Tokens seen 2.56\u202fM" in loss.accessibleDescription()
@@ -364,7 +397,7 @@ def test_an_export_that_fails_is_told_not_raised(qtbot, tmp_path, monkeypatch):
     loss = trained(qtbot)
     for suffix in ("png", "csv"):
         path = str(tmp_path / "no such folder" / f"loss.{suffix}")
-        monkeypatch.setattr(chart_module, "ask_where_to_save", lambda *_, path=path: path)
+        monkeypatch.setattr(exportable, "ask_where_to_save", lambda *_, path=path: path)
         entry = next(a for a in loss.menu().actions() if a.text() == f"Export {suffix.upper()}…")
         with qtbot.waitSignal(loss.failed) as told:
             entry.trigger()

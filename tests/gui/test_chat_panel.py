@@ -10,14 +10,16 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
+from gpt_studio.core.chat import END_OF_TEXT, starters
 from gpt_studio.core.config import SampleConfig
-from gpt_studio.core.events import DataReport, Failed, Generated, PreviewToken, Token
+from gpt_studio.core.events import Failed, Generated, Preview, PreviewToken, Token
 from gpt_studio.gui import chat_messages, token_flow
 from gpt_studio.gui.chat_panel import ChatPanel, weights
 from gpt_studio.gui.sampling_panel import summary
+from gpt_studio.gui.state import State
 from gpt_studio.gui.theme import DARK, LIGHT, look
 from gpt_studio.gui.token_text import TokenText
-from tests.gui.conftest import with_model
+from tests.gui.conftest import report_of, with_model
 
 ALTERNATIVES = ((" the", 0.5), (" a", 0.2), ("<|endoftext|>", 0.1), ("\ufffd", 0.08), (" fn", 0.04))
 BUSY = frozenset({"chat"})
@@ -75,6 +77,16 @@ class Chat:
 
 
 @pytest.fixture
+def learned(learned):
+    """A run that read prose, no dialogues."""
+    return with_model(reading(learned, "python-reference"), 120)
+
+
+def reading(state, *corpora):
+    return replace(state, config=state.config.changed("data", {"corpora": corpora}))
+
+
+@pytest.fixture
 def chat(qtbot, learned):
     chat = Chat()
     qtbot.addWidget(chat.window)
@@ -85,7 +97,7 @@ def chat(qtbot, learned):
 @pytest.fixture
 def talk(chat):
     """A chat in Chat mode with one finished answer."""
-    chat.panel.composer.mode.set_value("chat")
+    chat.panel.composer.mode.button("chat").click()
     chat.write("Hi.")
     chat.say(" Hello", " there", ".")
     chat.finish()
@@ -103,6 +115,10 @@ class TestWithoutModel:
         assert "Train or open a model" in chat.panel.composer.editor.placeholderText()
         chat.panel.send("Hello")
         assert chat.asked == []
+
+    def test_it_says_when_the_engine_is_not_there_yet(self, chat):
+        chat.panel.show_state(State())
+        assert chat.panel.welcome.title.text() == "Starting"
 
     def test_it_tells_that_a_model_is_on_its_way(self, chat, idle):
         chat.panel.show_state(replace(idle, running=frozenset({"train"})))
@@ -135,23 +151,140 @@ class TestEmptyConversation:
         assert not chat.panel.welcome.isVisible()
 
     def test_prompts_come_from_the_text_the_model_read(self, chat, learned):
-        config = learned.config.changed("data", {"corpora": ("/texts/story.txt",)})
-        text = "Once upon a time there was\nShe sailed to an island\nNobody ever saw the sea\n"
-        preview = tuple(PreviewToken(letter, ord(letter), b"", 1, 1) for letter in text)
-        report = DataReport(config.data, (), 257, 9, 9, 9, 9, 1, 1, 1, (), preview, "", 0.1)
-        chat.panel.show_state(with_model(replace(learned, config=config, report=report), 5))
+        state = reading(learned, "/texts/story.txt", "/texts/sea.txt")
+        chat.panel.show_state(with_model(replace(state, report=previewed(state, STORY, SEA)), 5))
         assert [prompt.text() for prompt in chat.panel.welcome.prompts] == [
             "Once upon a",
             "She sailed to",
             "Nobody ever saw",
         ]  # fmt: skip
-        assert chat.panel.welcome.sentence.text().endswith("what it read: story.txt.")
+        assert chat.panel.welcome.sentence.text().endswith("what it read: story.txt, sea.txt.")
+
+    def test_a_model_of_the_small_world_is_asked_what_it_knows(self, chat, idle):
+        state = replace(idle, report=previewed(idle, "Q: Where does the owl live?\n"))
+        chat.panel.show_state(with_model(state, 5))
+        assert prompts(chat) == starters(("world",))
+        chat.panel.composer.mode.button("continue").click()
+        assert prompts(chat)[0] == "Q: Where does"
+
+    def test_the_demo_model_introduces_itself(self, chat, idle):
+        chat.panel.show_state(with_model(idle, 0, demo=True))
+        welcome = chat.panel.welcome
+        assert welcome.title.text() == "Say something to the demo model"
+        assert welcome.sentence.text() == (
+            "It is tiny (0.8\u202fM parameters) and only knows a small world of animals and people, "
+            "so ask it about that."
+        )
+        assert chat.panel.header.weights.text() == "Demo · 0.8\u202fM"
+        welcome.prompts[0].click()
+        assert chat.asked == [("Q: Where does the fox live?\nA:", "\nQ:", 1)]
+
+
+STORY = "Once upon a time there was\nShe sailed to an island\n"
+SEA = "Nobody ever saw the sea\n"
+
+
+def previewed(state, *texts):
+    """A report whose corpora begin with these texts."""
+    previews = [
+        Preview("c", "t", tuple(PreviewToken(letter, ord(letter), b"", 1, 1) for letter in text))
+        for text in texts
+    ]
+    return report_of(state.config.data, previews=tuple(previews))
+
+
+def prompts(chat):
+    return tuple(prompt.text() for prompt in chat.panel.welcome.prompts)
+
+
+class TestMode:
+    """Models that read dialogues are talked to, others continue a text."""
+
+    def mode(self, chat):
+        return chat.panel.composer.mode.value()
+
+    @pytest.mark.parametrize(
+        ("corpora", "mode"),
+        [
+            (("world",), "chat"),
+            (("python-reference", "/texts/talks.jsonl"), "chat"),
+            (("/texts/a.txt",), "continue"),
+        ],
+    )
+    def test_it_follows_what_the_model_read(self, chat, idle, corpora, mode):
+        chat.panel.show_state(with_model(reading(idle, *corpora), 5))
+        assert self.mode(chat) == mode
+
+    def test_it_follows_the_model_and_not_the_form(self, chat, learned):
+        chat.panel.show_state(reading(learned, "world"))
+        assert self.mode(chat) == "continue"
+
+    def test_a_choice_holds_for_all_models_of_a_kind_and_can_be_remembered(self, chat, idle, learned):
+        chat.panel.composer.mode.button("chat").click()
+        chat.panel.show_state(with_model(idle, 5))
+        chat.panel.composer.mode.button("continue").click()
+        chat.panel.show_state(learned)
+        assert self.mode(chat) == "chat"
+        other = Chat()
+        other.panel.set_modes(chat.panel.modes())
+        assert self.mode(other) == "continue", "with no model, that of what would be read"
+        other.panel.set_modes({"dialogues": "None", "text": ""})
+        assert other.panel.modes() == chat.panel.modes(), "what is no mode changes nothing"
+        other.window.deleteLater()
+
+    def test_the_template_is_the_models(self, chat, idle):
+        theirs = idle.config.changed("data", {"user_prefix": "You: ", "model_prefix": "Me: ", "turn_end": " / "})
+        chat.panel.show_state(replace(with_model(replace(idle, config=theirs), 5), config=idle.config))
+        chat.write("Hi.")
+        assert chat.asked == [("You: Hi. / Me:", " / You:", 1)]
+
+
+class TestSight:
+    """What the model sees, beside the composer."""
+
+    @pytest.fixture
+    def card(self, talk):
+        talk.panel.composer.sight.click()
+        return talk.panel._sight
+
+    def shown(self, card):
+        return card.text.text().replace("↵\n", "\n").replace("↵", "\n")
+
+    def test_it_is_the_prompt_that_will_be_sent(self, talk, card):
+        assert card.isVisible()
+        talk.panel.composer.editor.setPlainText("Go on.")
+        shown = self.shown(card)
+        QTest.keyClick(talk.panel.composer.editor, Qt.Key.Key_Return)
+        assert shown == END_OF_TEXT + talk.asked[-1][0]
+        assert "“↵Q:”" in card.note.text()
+
+    def test_it_follows_the_mode(self, talk, card):
+        talk.panel.composer.editor.setPlainText("Once")
+        talk.panel.composer.mode.button("continue").click()
+        assert self.shown(card) == f"{END_OF_TEXT}Once"
+        assert "until" not in card.note.text()
+
+    def test_it_goes_away(self, talk, card):
+        talk.panel.composer.sight.click()
+        assert not card.isVisible()
+
+    def test_it_stands_above_the_composer_whatever_is_written(self, talk, card):
+        for text in ("x", "w" * 300, "line\n" * 40):
+            talk.panel.composer.editor.setPlainText(text)
+            talk.settle()
+            body = card.card().translated(card.pos())
+            assert body.bottom() < talk.panel.composer.mapTo(talk.window, QPoint(0, 0)).y()
+            assert body.top() >= 0
+            assert card.text.geometry().bottom() < card.note.geometry().top()
+            assert card.note.geometry().bottom() < card.card().bottom()
+            assert card.text.text().endswith(f"{text.strip()[-20:]}\nA:")
 
 
 @pytest.mark.parametrize(
     ("changes", "shown"),
     [
         ({"running": frozenset({"train"})}, "Live · step 12\u202f400"),
+        ({"running": frozenset({"train"}), "demo": True}, "Demo · 0.8\u202fM"),
         ({"running": frozenset({"train"}), "paused": frozenset({"train"})}, "Live · step 12\u202f400"),
         ({"stopped_by": "finished"}, "Final weights"),
         ({"path": "a.safetensors", "saved_step": 12_400}, "Checkpoint · step 12\u202f400"),
@@ -171,13 +304,13 @@ def test_a_running_step_is_shown_in_the_end(chat, learned, qtbot):
 
 class TestPrompts:
     def test_chat_writes_the_conversation_in_the_template(self, talk):
-        assert talk.asked == [("User: Hi.\nAssistant:", "\nUser:", 1)]
+        assert talk.asked == [("Q: Hi.\nA:", "\nQ:", 1)]
         talk.write("Go on.")
-        assert talk.asked[1] == ("User: Hi.\nAssistant: Hello there.\nUser: Go on.\nAssistant:", "\nUser:", 2)
+        assert talk.asked[1] == ("Q: Hi.\nA: Hello there.\nQ: Go on.\nA:", "\nQ:", 2)
 
     def test_pointing_at_a_message_shows_what_the_model_read(self, talk):
         talk.write("Is 1 < 2?")
-        assert "User: Is 1 &lt; 2?\nAssistant:" in talk.panel.conversation.turns[1].bubble.toolTip()
+        assert "Q: Is 1 &lt; 2?\nA:" in talk.panel.conversation.turns[1].bubble.toolTip()
 
     def test_continue_gives_the_raw_text_so_far(self, chat):
         chat.write("The keys ")
@@ -226,7 +359,7 @@ class TestPrompts:
         talk.finish()
         talk.panel.composer.mode.button("chat").click()
         talk.write("Hi again.")
-        assert talk.asked[2][0] == "User: Hi again.\nAssistant:"
+        assert talk.asked[2][0] == "Q: Hi again.\nA:"
 
     def test_a_new_conversation_forgets_everything(self, talk):
         talk.write("More")
@@ -236,7 +369,7 @@ class TestPrompts:
         assert talk.panel.welcome.isVisible()
         talk.say("late", turn=2)
         talk.write("Hi.")
-        assert talk.asked[-1] == ("User: Hi.\nAssistant:", "\nUser:", talk.turn)
+        assert talk.asked[-1] == ("Q: Hi.\nA:", "\nQ:", talk.turn)
         assert talk.turn > 2
 
     def test_sampling_that_cannot_be_used_is_pointed_out_instead(self, chat, learned):
@@ -432,7 +565,7 @@ class TestAlternatives:
         first = talk.panel.conversation.turns[0]
         first.answer.tokens.clicked.emit(1)
         talk.card.row_clicked.emit(1)
-        assert talk.asked[2] == ("User: Hi.\nAssistant: Hello a", "\nUser:", 3)
+        assert talk.asked[2] == ("Q: Hi.\nA: Hello a", "\nQ:", 3)
         assert talk.panel.conversation.turns == [first]
         assert first.answer.written() == " Hello a"
         chosen = first.answer.tokens.spans()[1].data
@@ -465,7 +598,7 @@ class TestAlternatives:
         assert talk.card.title()[0] == "·there"
         for key in (Qt.Key.Key_Down, Qt.Key.Key_Down, Qt.Key.Key_Down, Qt.Key.Key_Up, Qt.Key.Key_Return):
             QTest.keyClick(tokens, key)
-        assert talk.asked[1][0] == "User: Hi.\nAssistant: Hello a"
+        assert talk.asked[1][0] == "Q: Hi.\nA: Hello a"
 
     def test_the_card_goes_with_its_conversation(self, talk):
         talk.answer.tokens.clicked.emit(0)

@@ -6,12 +6,13 @@ from datetime import datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QFontMetricsF, QTextCursor
+from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtGui import QFontMetricsF, QImage, QTextCursor
+from PySide6.QtWidgets import QApplication
 
 from gpt_studio.core.config import RunConfig
-from gpt_studio.core.events import Built, Corpus, DataReport, Evaluated, Opened, Progress, Sampled, Step
-from gpt_studio.core.metrics import History, Sample
+from gpt_studio.core.events import Built, Evaluated, Examined, Opened, Progress, Sampled, Step
+from gpt_studio.core.metrics import Exam, History, Sample
 from gpt_studio.core.presets import presets
 from gpt_studio.core.schedule import learning_rate
 from gpt_studio.core.units import SPACE, UNKNOWN
@@ -22,7 +23,7 @@ from gpt_studio.gui.state import State
 from gpt_studio.gui.theme import LIGHT, color, look, style_font
 from gpt_studio.gui.training_page import TrainingPage
 
-from .conftest import GPU, with_model
+from .conftest import GPU, report_of, with_model
 
 GPT2 = next(preset for preset in presets() if preset.name == "gpt2-124m").apply(RunConfig())
 BIG = GPT2.changed(
@@ -102,14 +103,15 @@ def shown(tile):
 # ---------------------------------------------------------------- the hero
 
 
+@pytest.fixture
+def idle(idle):
+    """The texts have been read once: the vocabulary is known."""
+    return replace(idle, config=idle.config.changed("model", {"vocab_size": 93}))
+
+
 def texts(page):
     hero = page.hero
     return [(fact.value(), fact.detail()) for fact in (hero.corpus, hero.model, hero.plan)]
-
-
-def report(config, size):
-    corpus = Corpus(config.data.corpora[0], "", size, 79, size)
-    return DataReport(config.data, (corpus,), 257, 90, size, size, size, 0, 79, 0, (1.0,), (), "", 1.0)
 
 
 def test_the_hero_says_what_is_set(page, idle):
@@ -117,28 +119,53 @@ def test_the_hero_says_what_is_set(page, idle):
     assert page.hero.isVisible()
     assert not page.tiles.isVisible()
     assert texts(page) == [
-        ("Python reference", UNKNOWN),
+        ("Small world", UNKNOWN),
         (f"Tiny, 0.8{SPACE}M", "4 layers, 4 heads"),
         (f"2{SPACE}000 steps", f"2{SPACE}048 tokens each on 2 CPU cores"),
     ]
     assert page.hero.sentence() == (
-        f"Everything is set: Python reference, a model of 0.8{SPACE}M parameters, this computer. "
-        "You can watch it learn to spell, then to form sentences."
+        f"Everything is set: Small world, a model of 0.8{SPACE}M parameters, this computer. "
+        "You can watch it learn to spell, then to answer; a chart shows which skills it has learned."
     )
+
+
+def test_of_other_texts_the_hero_promises_sentences(page, idle):
+    page.show_state(replace(idle, config=idle.config.changed("data", {"corpora": ("python-reference",)})))
+    assert page.hero.sentence().endswith("You can watch it learn to spell, then to form sentences.")
+
+
+def test_the_hero_tells_the_time_once_a_step_was_timed(page, idle):
+    known = replace(idle, seconds_per_step=0.147, timed=idle.config)
+    page.show_state(known)
+    plan = page.hero.plan
+    steps = f"2{SPACE}000 steps"
+    assert (plan.about(), plan.value(), plan.detail()) == ("Time", f"About 5{SPACE}min", f"{steps} on 2 CPU cores")
+    page.show_state(replace(known, config=idle.config.changed("model", {"num_layers": 9})))
+    assert (plan.about(), plan.value()) == ("Plan", steps), "that was another model"
+
+
+def test_the_hero_stays_beside_the_demo_model(page, idle):
+    page.show_state(with_model(idle, 0, demo=True))
+    assert page.hero.isVisible()
+    page.show_state(with_model(idle, 0, demo=True, running=frozenset({"train"})))
+    assert page.tiles.isVisible()
+    assert page.waiting.text() == "Getting ready"
+    assert page.tiles.step.value() == UNKNOWN
 
 
 def test_the_hero_follows_settings_and_reading(page, idle):
     page.show_state(idle)
     config = idle.config.changed("model", {"num_layers": 1}).changed("train", {"steps": 1})
-    page.show_state(replace(idle, config=config, report=report(config, 466_000)))
+    page.show_state(replace(idle, config=config, report=report_of(config.data, size=466_000)))
     assert texts(page) == [
-        ("Python reference", f"455{SPACE}kB"),
+        ("Small world", f"455{SPACE}kB, included"),
         (f"Custom, 0.2{SPACE}M", "1 layer, 4 heads"),
         ("1 step", f"2{SPACE}048 tokens each on 2 CPU cores"),
     ]
     two = config.changed("data", {"corpora": ("python-reference", "/somewhere/Field notes")})
-    page.show_state(replace(idle, config=two, devices=(GPU,), device_name="cuda:0"))
-    assert texts(page)[0] == ("2 texts", UNKNOWN)
+    both = report_of(two.data, size=466_000)
+    page.show_state(replace(idle, config=two, report=both, devices=(GPU,), device_name="cuda:0"))
+    assert texts(page)[0] == ("2 texts", f"455{SPACE}kB")
     assert texts(page)[2][1].endswith("on NVIDIA RTX 4090")
 
 
@@ -250,6 +277,48 @@ def test_a_validation_that_is_not_the_best_names_the_best(page):
         page.add_validation(Evaluated(step, loss))
     page._show_figures()
     assert shown(page.tiles.validation) == ("3.900", "best 3.384 at 400")
+
+
+def with_bytes(page, bytes_per_token=2.0):
+    """A run whose bytes per token are known."""
+    built = replace(training().model, bytes_per_token=bytes_per_token)
+    page.show_state(replace(training(), model=built))
+    page.begin(built)
+    page.append([step_at(1)])
+
+
+def test_the_validation_loss_in_bits_per_byte(page):
+    with_bytes(page)
+    page.add_validation(Evaluated(200, 2.0))
+    page._show_figures()
+    tile = page.tiles.validation
+    assert shown(tile) == ("2.000", "best · 1.44 bits/byte")  # 2 / ln 2 / 2
+    page.add_validation(Evaluated(400, 3.0))
+    page._show_figures()
+    assert shown(tile) == ("3.000", "2.16 bits/byte")
+    assert tile.toolTip() == "Lowest at step 200: 2.000 nats per token, 1.44 bits/byte."
+
+
+def test_the_unit_of_the_loss_can_be_chosen_where_both_are_known(page, qtbot):
+    learn(page, 10)
+    assert not page._unit.isVisible()
+    with_bytes(page)
+    assert page._unit.isVisible()
+    qtbot.mouseClick(page._unit.button("bits"), Qt.MouseButton.LeftButton)
+    assert (page.unit(), page.loss.shown_unit()) == ("bits", "bits")
+    begin(page)  # a run of which only nats are known
+    assert (page.unit(), page.loss.shown_unit()) == ("bits", "nats")
+    page.set_unit("nats")
+    assert page._unit.value() == "nats"
+    page.set_unit("None")
+    assert page.unit() == "nats"
+
+
+def test_an_opened_run_brings_its_bytes_per_token(page):
+    event = opened(5)
+    event.history.bytes_per_token = 2.0
+    page.load(event)
+    assert page.loss.has_bits()
 
 
 def test_the_spread_is_that_of_single_steps(page):
@@ -472,11 +541,12 @@ def test_smoothing_and_scale_reach_the_chart(page, qtbot):
 def test_a_chart_that_cannot_be_exported_is_told(page, qtbot, monkeypatch, tmp_path):
     learn(page, 10)
     nowhere = str(tmp_path / "no" / "such.csv")
-    monkeypatch.setattr("gpt_studio.gui.chart.ask_where_to_save", lambda *_: nowhere)
-    csv = next(action for action in page.norm.menu().actions() if action.text() == "Export CSV…")
-    with qtbot.waitSignal(page.failed) as heard:
-        csv.trigger()
-    assert heard.args[0].what.startswith("The chart was not exported")
+    monkeypatch.setattr("gpt_studio.gui.exportable.ask_where_to_save", lambda *_: nowhere)
+    for chart in (page.norm, page.skills.chart):
+        csv = next(action for action in chart.menu().actions() if action.text() == "Export CSV…")
+        with qtbot.waitSignal(page.failed) as heard:
+            csv.trigger()
+        assert heard.args[0].what.startswith("The chart was not exported")
 
 
 # ---------------------------------------------------------------- before the first step
@@ -582,6 +652,151 @@ def test_wrapping_loses_nothing_and_fits(qapp, text, width):
     assert all(metrics.horizontalAdvance(line) <= width for line in lines)
 
 
+# ---------------------------------------------------------------- skills
+
+WORLD = BIG.changed("data", {"corpora": ("world",)})
+PROSE = BIG.changed("data", {"corpora": ("python-reference",)})
+
+
+def exam(step, facts, sums):
+    return Exam(step, {"addition": sums, "facts": facts})
+
+
+EXAMS = [exam(100, 0.1, 0.0), exam(200, 0.5, 0.1), exam(300, 0.9, 0.3)]
+
+
+def examined(page, config=WORLD, exams=EXAMS):
+    learn(page, 300, config)
+    for one in exams:
+        page.add_exam(Examined(one))
+    return page.skills
+
+
+def caption(card):
+    return card._caption.text()
+
+
+def test_the_skills_as_they_are_now(page):
+    skills = examined(page)
+    assert skills.isVisible()
+    assert skills.chart.rows() == [("Facts", f"90{SPACE}%"), ("Addition", f"30{SPACE}%")], "as in the world"
+    assert caption(skills) == f"exact match · 60{SPACE}% over all"
+    assert skills.chart.accessibleDescription() == (
+        f"Skills, step 300: 60{SPACE}% over all, best Facts 90{SPACE}%, weakest Addition 30{SPACE}%"
+    )
+
+
+def test_before_the_first_exam_every_skill_is_named_and_none_is_known(page):
+    learn(page, 10, WORLD.changed("train", {"evaluate_every": 250}))
+    skills = page.skills
+    assert caption(skills) == "the first at step 250"
+    assert ("Stories", UNKNOWN) in skills.chart.rows()
+    assert skills.chart.finding() == "No exams yet"
+
+
+def test_pointing_shows_every_skill_at_that_step(page, qtbot):
+    skills = examined(page)
+    chart = skills.chart
+    place = chart._places()[1]
+    middle = QPoint(round(place.curve.left() + place.curve.width() * 0.6), round(place.curve.center().y()))
+    qtbot.mouseMove(chart, middle)
+    assert [value for _, value in chart.rows()] == [f"50{SPACE}%", f"10{SPACE}%"]
+    assert caption(skills) == f"step 200 · 30{SPACE}% over all"
+    qtbot.mouseMove(page.tiles, QPoint(3, 3))
+    QApplication.sendEvent(chart, QEvent(QEvent.Type.Leave))
+    assert caption(skills).startswith("exact match")
+
+
+def test_the_keyboard_reads_every_exam(page, qtbot):
+    chart = examined(page).chart
+    chart.setFocus()
+    qtbot.keyClick(chart, Qt.Key.Key_Left)
+    assert chart.shown() is EXAMS[2]
+    qtbot.keyClick(chart, Qt.Key.Key_Left)
+    assert chart.accessibleDescription() == f"Step 200: Facts 50{SPACE}%, Addition 10{SPACE}%"
+    qtbot.keyClick(chart, Qt.Key.Key_Home)
+    assert chart.shown() is EXAMS[0]
+    qtbot.keyClick(chart, Qt.Key.Key_Left)
+    assert chart.shown() is EXAMS[0]
+    qtbot.keyClick(chart, Qt.Key.Key_Escape)
+    assert chart.cursor_at is None
+
+
+def test_exams_made_again_replace_what_followed(page):
+    chart = examined(page).chart
+    page.add_exam(Examined(exam(200, 0.6, 0.2)))
+    assert [one.step for one in chart.exams] == [100, 200]
+    assert chart.rows()[0][1] == f"60{SPACE}%"
+
+
+def test_the_exams_as_a_table(page, tmp_path):
+    chart = examined(page).chart
+    assert chart.table() == (
+        ["step", "facts", "addition", "mean"],
+        [["100", "0.1", "0.0", "0.05"], ["200", "0.5", "0.1", "0.3"], ["300", "0.9", "0.3", "0.6"]],
+    )
+    chart.point_at(0)
+    chart.export_png(tmp_path / "skills.png")
+    assert chart.cursor_at is None
+    assert QImage(str(tmp_path / "skills.png")).width() == 2 * chart.width()
+
+
+def test_without_exams_the_samples_have_the_whole_width(page, qapp):
+    learn(page, 300, PROSE)
+    qapp.processEvents()
+    assert not page.skills.isVisible()
+    assert page.samples.width() == page._lower.width()
+    page.load(opened(300))
+    assert page.skills.isVisible(), "a run in the small world"
+
+
+def test_opening_shows_the_exams_there_were(page):
+    event = opened(300)
+    event.history.exams += EXAMS
+    event = replace(event, config=PROSE)
+    page.show_state(training(PROSE, 300))
+    page.load(event)
+    assert page.skills.isVisible(), "whatever the texts are now"
+    assert page.skills.chart.exams == EXAMS
+    page.clear()
+    assert page.skills.chart.exams == []
+
+
+def test_a_curve_ends_where_its_value_says(page):
+    """The dot of the exam shown stands at its share of the height, in the first categorical color."""
+    chart = examined(page, exams=[exam(100, 0.0, 0.0), exam(200, 1.0, 0.5)]).chart
+    image = chart.grab().toImage()
+    for place, share in zip(chart._places(), (1.0, 0.5), strict=True):
+        x, y = place.curve.right(), place.curve.bottom() - share * place.curve.height()
+        found = image.pixelColor(round(x), min(round(y), image.height() - 1))
+        assert abs(found.blue() - color("accent").blue()) < 60, found.name()
+        empty = image.pixelColor(round(x), round(place.curve.bottom() - (1 - share) * place.curve.height()) - 2)
+        assert share == 0.5 or empty == color("card")
+
+
+def test_all_samples_take_the_skills_place_too(page):
+    skills = examined(page)
+    for sample in SAMPLES:
+        page.add_sample(Sampled(sample))
+    page.samples._link.click()
+    assert not skills.isVisible()
+    page.samples._link.click()
+    assert skills.isVisible()
+
+
+def test_in_a_narrow_page_skills_stand_below_the_samples(page, qapp):
+    skills = examined(page)
+    qapp.processEvents()
+    assert skills.geometry().left() > page.samples.geometry().right()
+    page.resize(541, 1100)
+    qapp.processEvents()
+    assert skills.geometry().top() > page.samples.geometry().bottom()
+    assert skills.width() == page.samples.width()
+    page.resize(776, 812)
+    qapp.processEvents()
+    assert skills.geometry().top() == page.samples.geometry().top()
+
+
 # ---------------------------------------------------------------- size
 
 
@@ -616,7 +831,7 @@ def test_the_page_is_filled_and_charts_keep_their_height(page, size, scale, qapp
     page.resize(*size)
     qapp.processEvents()
     low = size[1] < 700
-    last = page._small if low else page.samples
+    last = page._small if low else page._lower
     bottom = last.mapTo(page, last.rect().bottomLeft()).y() + 1
     assert bottom == size[1] - round(14 * scale), "samples lie below the fold only where the page is low"
     assert page.loss.height() >= 220
@@ -670,6 +885,7 @@ def test_thousands_of_steps_at_once(page):
 @pytest.mark.parametrize("size", [(776, 812), (702, 648), (541, 590)])
 def test_usual_texts_fit_their_tiles(page, size, qapp):
     learn(page, 12_400, loss=lambda step: 4 - step * 2e-5)
+    page.history.bytes_per_token = 4.0
     page.add_validation(Evaluated(12_000, 3.384))
     page.resize(*size)
     page._show_figures()
