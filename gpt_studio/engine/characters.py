@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from gpt_studio.core.errors import StudioError
-from gpt_studio.engine.tokenizer import Ids, Tokenizer, writable
+from gpt_studio.engine.corpora import Meter, Work
+from gpt_studio.engine.tokenizer import Ids, Texts, Tokenizer, writable
 
 MOST = 20_000  # characters; rarer ones become bytes
 CODE_POINTS = 0x110000
@@ -75,8 +76,30 @@ class Characters(Tokenizer):
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, "characters": self.characters}
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Open it again.
 
-class CharacterCounter:
+        Raises:
+            StudioError, KeyError, TypeError: it is none.
+        """
+        return cls(data["characters"])
+
+
+def learn_characters(texts: Texts, size: int) -> Work[Characters]:
+    """Know the characters of texts of `size` bytes; the most frequent ones, if there are very many."""
+    meter = Meter("Learning the characters", size)
+    counter = _Counter()
+    for text in texts():
+        if text is not None:
+            counter.add(text)
+            meter.add(len(writable(text).encode()))
+        yield meter.due()
+    yield meter.progress()
+    return Characters(counter.most_frequent())
+
+
+class _Counter:
     """Counts the characters of texts, a block of them at a time."""
 
     def __init__(self) -> None:

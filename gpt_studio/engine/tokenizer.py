@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from gpt_studio.core.config import TOKENIZERS
 
 Ids = npt.NDArray[Any]  # a tokenizer's dtype
+Texts = Callable[[], Iterator[str | None]]  # texts from their beginning, in pieces; None: others have a turn
 
 NO_CHARACTERS = re.compile("([\udc80-\udcff]+)")  # how "surrogateescape" shows bytes that are no UTF-8
 

@@ -5,28 +5,39 @@ Those learned from texts are kept in the cache, under a digest of the texts and 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
-import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from gpt_studio.core.config import DataConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.paths import cache as cache_folder
-from gpt_studio.engine.bpe import GPT2
-from gpt_studio.engine.characters import CharacterCounter, Characters
-from gpt_studio.engine.corpora import Meter, Work
-from gpt_studio.engine.tokenizer import Bytes, Ids, Tokenizer
+from gpt_studio.engine import patterns
+from gpt_studio.engine.bpe import GPT2, FileBPE, OwnBPE
+from gpt_studio.engine.bpe_learning import LEARNED_FROM, learn_bpe
+from gpt_studio.engine.cache import Cache
+from gpt_studio.engine.characters import Characters, learn_characters
+from gpt_studio.engine.corpora import Work
+from gpt_studio.engine.tokenizer import Bytes, Ids, Texts, Tokenizer
+from gpt_studio.engine.tokenizer_files import read_tokenizer_file, write_tiktoken
 
-__all__ = ["Characters", "Ids", "Texts", "Tokenizer", "open_tokenizer", "tokenizer", "tokenizer_from_dict"]
-
-Texts = Callable[[], Iterator[str | None]]  # the texts in pieces; None lets others have a turn
+__all__ = [
+    "Characters",
+    "Ids",
+    "Texts",
+    "Tokenizer",
+    "open_tokenizer",
+    "read_tokenizer_file",
+    "tokenizer",
+    "tokenizer_from_dict",
+    "write_tiktoken",
+]
 
 FIXED: tuple[type[Tokenizer], ...] = (Bytes, GPT2)  # the same wherever they are opened
+STORED: tuple[type[Characters | OwnBPE | FileBPE], ...] = (Characters, OwnBPE, FileBPE)
+LIMIT = 100_000_000  # bytes of learned tokenizers in the cache
 
 
 @cache
@@ -43,16 +54,21 @@ def tokenizer(name: str) -> Tokenizer:
 
 
 def tokenizer_from_dict(data: Mapping[str, Any]) -> Tokenizer:
-    """Open the tokenizer a checkpoint stored with `to_dict()`.
+    """Open the tokenizer a checkpoint stored with `to_dict()`; no file is read that it names.
 
     Raises:
-        StudioError: it is not one, or its file cannot be used.
+        StudioError: it is not one, or the file of GPT-2's table cannot be used.
     """
-    match data:
-        case {"name": "characters", "characters": str(characters)}:
-            return Characters(characters)
-        case _:
-            return tokenizer(str(data.get("name")))
+    name = data.get("name")
+    for kind in STORED:
+        if kind.name == name:
+            try:
+                return kind.from_dict(data)
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+                raise StudioError(
+                    "The tokenizer stored here is damaged.", tries="Open another file."
+                ) from error
+    return tokenizer(str(name))
 
 
 def open_tokenizer(data: DataConfig, texts: Texts, size: int, key: str) -> Work[Tokenizer]:
@@ -66,53 +82,26 @@ def open_tokenizer(data: DataConfig, texts: Texts, size: int, key: str) -> Work[
     Raises:
         StudioError: its file cannot be used, or it could not be learned.
     """
-    if data.tokenizer != "characters":
-        return tokenizer(data.tokenizer)
-    path = _cached(key, data.tokenizer)
-    if found := _read(path):
-        return found
-    learned = yield from _learn_characters(texts, size)
-    _write(path, learned)
+    match data.tokenizer:
+        case "characters":
+            return (yield from _kept((key, Characters.name), lambda: learn_characters(texts, size)))
+        case "bpe":
+            settings = (key, OwnBPE.name, data.bpe_size, patterns.OWN, LEARNED_FROM)
+            return (yield from _kept(settings, lambda: learn_bpe(texts, size, data.bpe_size)))
+        case "file":
+            return read_tokenizer_file(Path(data.tokenizer_file))
+        case _:
+            return tokenizer(data.tokenizer)
+
+
+def _kept(settings: tuple[object, ...], learn: Callable[[], Work[Tokenizer]]) -> Work[Tokenizer]:
+    """A tokenizer from the cache, else learned and put there, if that is possible."""
+    cache = Cache("tokenizers", LIMIT)
+    key = hashlib.blake2b(repr(settings).encode(), digest_size=16).hexdigest()
+    if found := cache.find(key):
+        with suppress(StudioError):
+            return tokenizer_from_dict(found.facts)
+    learned = yield from learn()
+    with suppress(StudioError), cache.making(key) as draft:
+        draft.facts = learned.to_dict()
     return learned
-
-
-def _learn_characters(texts: Texts, size: int) -> Work[Tokenizer]:
-    meter = Meter("Learning the characters", size)
-    counter = CharacterCounter()
-    for text in texts():
-        if text is None:
-            yield None
-        else:
-            counter.add(text)
-            meter.add(len(text.encode("utf-8", "surrogatepass")))
-            yield meter.due()
-    yield meter.progress()
-    return Characters(counter.most_frequent())
-
-
-# ---------------------------------------------------------------- what was learned before
-
-
-def _cached(key: str, *settings: object) -> Path:
-    """Where a tokenizer learned from certain texts with certain settings is kept."""
-    digest = hashlib.blake2b(repr((key, *settings)).encode(), digest_size=16).hexdigest()
-    return cache_folder() / "tokenizers" / f"{digest}.json"
-
-
-def _read(path: Path) -> Tokenizer | None:
-    """The tokenizer kept there; none where there is none, or where it is damaged."""
-    with contextlib.suppress(OSError, ValueError, StudioError):
-        return tokenizer_from_dict(json.loads(path.read_bytes()))
-    return None
-
-
-def _write(path: Path, learned: Tokenizer) -> None:
-    """Keep a tokenizer; where that is impossible, it is learned again next time."""
-    partial = path.with_name(f"{path.stem}.{secrets.token_hex(4)}.partial")
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.write_text(json.dumps(learned.to_dict()), "utf-8")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
