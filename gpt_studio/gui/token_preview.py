@@ -167,6 +167,8 @@ class PreviewCard(Card):
 
     def _reason(self, state: State) -> str:
         """Why there is nothing to see."""
+        if any(name.startswith("data.") for name in state.problems):
+            return "The texts are read as soon as the setting marked above is mended."
         if self._stopped:
             return "The texts were not read."
         if not state.awake:

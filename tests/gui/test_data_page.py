@@ -9,41 +9,15 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
-from gpt_studio.core.config import DataConfig, RunConfig
-from gpt_studio.core.events import Corpus, DataReport, PreviewToken, Progress
+from gpt_studio.core.events import Compared, Comparison, Corpus
 from gpt_studio.core.units import SPACE
 from gpt_studio.gui.data_page import DataPage
 from gpt_studio.gui.state import State
 from gpt_studio.gui.theme import LIGHT, look
-from gpt_studio.gui.token_popover import TokenPopover
 
-WORDS = ["Once", "upon", "a", "time", "there", "was", "a", "fox", ".", "Once", "more", ":\n"]
-REFERENCE, LIBRARY = "python-reference", "python-library"
+from .made_texts import LIBRARY, REFERENCE, WORLD, batch_of, config_of, told
 
-
-def config_of(*corpora: str, tokenizer: str = "gpt2") -> RunConfig:
-    return RunConfig().changed("data", {"corpora": corpora, "tokenizer": tokenizer})
-
-
-def report_of(*corpora: Corpus, words: list[str] | None = None) -> DataReport:
-    texts = [f" {word}" for word in words or WORDS]
-    preview = tuple(PreviewToken(text, 100 + k, text.encode(), k + 1, 9120) for k, text in enumerate(texts))
-    return DataReport(
-        data=DataConfig(corpora=tuple(corpus.name for corpus in corpora), tokenizer="gpt2"),
-        corpora=corpora,
-        vocab_size=50257,
-        vocab_used=5176,
-        characters=3_620_000,
-        size=3_700_000,
-        train_tokens=786_600,
-        validation_tokens=87_400,
-        documents=41,
-        validation_documents=4,
-        token_lengths=(0.1, 0.2, 0.4, 0.3),
-        preview=preview,
-        preview_title="Notes · first 12 tokens",
-        seconds=1.0,
-    )
+LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
@@ -55,58 +29,111 @@ def notes(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def told(idle: State, notes: str) -> State:
+def read(idle: State, notes: str) -> State:
     """Two corpora were read."""
     corpora = (
-        Corpus(REFERENCE, "Reference", 455_000, 79, 600_000),
-        Corpus(notes, "Notes", 76_000, 12, 200_000),
+        Corpus(REFERENCE, "Reference", 455_000, 79, 600_000, 0.75),
+        Corpus(notes, "Notes", 76_000, 12, 200_000, 0.25),
     )
-    return replace(idle, config=config_of(REFERENCE, notes), report=report_of(*corpora))
+    config = config_of(REFERENCE, notes)
+    return replace(idle, config=config, report=told(*corpora, data=config.data))
 
 
 @pytest.fixture
 def page(qtbot) -> DataPage:
     page = DataPage()
     qtbot.addWidget(page)
-    page.resize(750, 780)
+    page.resize(777, 800)
     page.show()
     return page
 
 
 @pytest.fixture
-def chosen(page: DataPage) -> list[tuple[str, ...]]:
-    heard: list[tuple[str, ...]] = []
-    page.corpora_chosen.connect(heard.append)
+def edits(page: DataPage) -> list[dict[str, object]]:
+    heard: list[dict[str, object]] = []
+    page.edited.connect(heard.append)
     return heard
+
+
+def edited(state: State, **changes: object) -> State:
+    """The state once data settings have changed and nothing has been read yet."""
+    return replace(state, config=state.config.changed("data", changes), report=None)
+
+
+def shown_title(page: DataPage) -> str:
+    return page.preview._caption.text()
 
 
 # ---------------------------------------------------------------- choosing texts
 
 
-def test_clicking_anywhere_in_a_row_chooses_the_text_or_not(page, chosen, told, notes):
-    page.show_state(told)
-    library, folder = page.corpora.row(LIBRARY), page.corpora.row(notes)
-    QTest.mouseClick(library, Qt.MouseButton.LeftButton, pos=QPoint(150, 40))
-    QTest.mouseClick(folder.box, Qt.MouseButton.LeftButton)
-    QTest.mouseClick(library, Qt.MouseButton.RightButton, pos=QPoint(150, 40))
-    assert chosen == [(REFERENCE, notes, LIBRARY), (REFERENCE,)]
+def test_the_checkbox_chooses_a_text_or_not(page, edits, read, notes):
+    page.show_state(read)
+    QTest.mouseClick(page.corpora.row(LIBRARY).box, LEFT)
+    QTest.mouseClick(page.corpora.row(notes).box, LEFT)
+    assert edits == [
+        {"corpora": (REFERENCE, notes, LIBRARY), "weights": ()},
+        {"corpora": (REFERENCE,), "weights": ()},
+    ]
 
 
-def test_the_space_key_chooses_and_delete_takes_an_added_path_off(page, chosen, told, notes):
-    page.show_state(told)
+def test_a_click_on_a_row_shows_that_text_and_chooses_nothing(page, edits, read, notes):
+    page.show_state(read)
+    assert page.corpora.row(REFERENCE).is_selected()
+    assert shown_title(page) == "Reference · first 12 tokens"
+    QTest.mouseClick(page.corpora.row(notes), LEFT, pos=QPoint(150, 40))
+    assert page.corpora.row(notes).is_selected()
+    assert not page.corpora.row(REFERENCE).is_selected()
+    assert shown_title(page) == "Notes · first 12 tokens"
+    QTest.mouseClick(page.corpora.row(LIBRARY), LEFT, pos=QPoint(150, 40))
+    assert page.preview.pages.currentWidget() is page.preview.left_out
+    QTest.mouseClick(page.corpora.row(REFERENCE), Qt.MouseButton.RightButton)
+    assert page.corpora.row(LIBRARY).is_selected()
+    assert edits == []
+
+
+def test_a_text_that_is_chosen_is_shown_and_one_taken_out_makes_way(page, read, notes):
+    page.show_state(read)
+    QTest.mouseClick(page.corpora.row(LIBRARY).box, LEFT)
+    page.show_state(edited(read, corpora=(REFERENCE, notes, LIBRARY)))
+    assert page.corpora.selection() == LIBRARY
+    page.show_state(edited(read, corpora=(REFERENCE, notes)))
+    assert page.corpora.selection() == REFERENCE
+    page.show_state(edited(read, corpora=()))
+    assert page.corpora.selection() == ""
+
+
+def test_arrow_keys_walk_through_the_list(page, read):
+    page.show_state(read)
+    page.activateWindow()
+    page.corpora.row(REFERENCE).box.setFocus()
+    QTest.keyClick(page.corpora.row(REFERENCE).box, Qt.Key.Key_Down)
+    assert page.corpora.selection() == LIBRARY
+    assert page.corpora.row(LIBRARY).box.hasFocus()
+    for _ in range(5):
+        QTest.keyClick(page.focusWidget(), Qt.Key.Key_Up)
+    assert page.corpora.selection() == WORLD
+    page.show_state(replace(read, running=frozenset(["train"])))
+    page.corpora.row(WORLD).setFocus()
+    QTest.keyClick(page.corpora.row(WORLD), Qt.Key.Key_Down)
+    assert page.corpora.selection() == REFERENCE  # to look is not to change
+
+
+def test_the_space_key_chooses_and_delete_takes_an_added_path_off(page, edits, read, notes):
+    page.show_state(read)
     QTest.keyClick(page.corpora.row(REFERENCE).box, Qt.Key.Key_Delete)  # built in: stays
     QTest.keyClick(page.corpora.row(REFERENCE).box, Qt.Key.Key_Space)
     QTest.keyClick(page.corpora.row(notes).box, Qt.Key.Key_Delete)
-    assert chosen == [(notes,), (REFERENCE,)]
+    assert [edit["corpora"] for edit in edits] == [(notes,), (REFERENCE,)]
     assert page.known_paths() == []
 
 
-def test_rows_show_size_files_and_the_share_of_the_tokens(page, told, notes):
-    page.show_state(told)
+def test_rows_show_size_texts_and_the_share_of_what_is_read(page, read, notes):
+    page.show_state(read)
     reference, folder, library = (page.corpora.row(name) for name in (REFERENCE, notes, LIBRARY))
     assert [row.box.isChecked() for row in (reference, folder, library)] == [True, True, False]
     assert reference.caption.text() == f"444{SPACE}kB · included"
-    assert folder.caption.text() == f"74{SPACE}kB · 12 files"
+    assert folder.caption.text() == f"74{SPACE}kB · 12 texts"
     assert (reference.share.text(), folder.share.text(), library.share.text()) == (
         f"75{SPACE}%",
         f"25{SPACE}%",
@@ -115,19 +142,80 @@ def test_rows_show_size_files_and_the_share_of_the_tokens(page, told, notes):
     assert folder.toolTip() == notes
 
 
-def test_paths_once_added_stay_in_the_list_with_what_is_known(page, chosen, told, notes, tmp_path):
+def test_paths_once_added_stay_in_the_list_with_what_is_known(page, edits, read, notes, tmp_path):
     (tmp_path / "letter.txt").write_text("x" * 3000)
     page.set_known_paths([str(tmp_path / "letter.txt"), str(tmp_path / "gone.txt")])
-    page.show_state(told)
-    page.show_state(replace(told, config=config_of(REFERENCE), report=None))
+    page.show_state(read)
+    page.show_state(edited(read, corpora=(REFERENCE,)))
     assert page.known_paths() == [str(tmp_path / "letter.txt"), str(tmp_path / "gone.txt"), notes]
-    assert page.corpora.row(notes).caption.text() == f"74{SPACE}kB · 12 files"
+    assert page.corpora.row(notes).caption.text() == f"74{SPACE}kB · 12 texts"
     assert not page.corpora.row(notes).box.isChecked()
     assert page.corpora.row(str(tmp_path / "letter.txt")).caption.text() == f"3{SPACE}kB"
     assert page.corpora.row(str(tmp_path / "gone.txt")).caption.text() == "Not found"
+    QTest.mouseClick(page.corpora.row(str(tmp_path / "gone.txt")), LEFT)
     page.corpora.row(str(tmp_path / "gone.txt")).remove.click()
     assert len(page.known_paths()) == 2
-    assert chosen == []
+    assert page.corpora.selection() == REFERENCE
+    assert edits == []
+
+
+# ---------------------------------------------------------------- shares
+
+
+def test_the_share_of_the_row_shown_can_be_typed(page, edits, read, notes):
+    page.show_state(read)
+    field = page.corpora.row(REFERENCE).field
+    assert field.isVisible()
+    assert not page.corpora.row(notes).share.isHidden()
+    assert page.corpora.row(notes).field.isHidden()
+    assert field.value() == 75
+    field.selectAll()
+    QTest.keyClicks(field, "40")
+    assert edits == []
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert len(edits) == 1
+    assert edits[0]["corpora"] == (REFERENCE, notes)
+    assert edits[0]["weights"] == pytest.approx((0.4, 0.6))
+
+
+def test_shares_as_set_are_shown_at_once_and_go_back_to_sizes_with_one_click(page, edits, read, notes):
+    page.show_state(read)
+    assert not page.corpora.by_size.isVisible()
+    page.show_state(edited(read, weights=(1.0, 4.0)))
+    assert page.corpora.row(REFERENCE).field.value() == 20
+    assert page.corpora.row(notes).share.text() == f"80{SPACE}%"
+    page.corpora.by_size.click()
+    assert edits == [{"corpora": (REFERENCE, notes), "weights": ()}]
+
+
+def test_choosing_and_leaving_out_texts_keeps_shares_in_proportion(page, edits, read, notes):
+    page.show_state(edited(read, weights=(0.2, 0.8)))
+    QTest.mouseClick(page.corpora.row(LIBRARY).box, LEFT)
+    assert edits[0]["corpora"] == (REFERENCE, notes, LIBRARY)
+    assert edits[0]["weights"] == pytest.approx((0.4 / 3, 1.6 / 3, 1 / 3))
+    QTest.mouseClick(page.corpora.row(notes).box, LEFT)
+    assert edits[1] == {"corpora": (REFERENCE,), "weights": ()}
+
+
+def test_a_share_out_of_reach_is_held_in_range(page, edits, read):
+    page.show_state(read)
+    field = page.corpora.row(REFERENCE).field
+    field.selectAll()
+    QTest.keyClicks(field, "250")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert edits[0]["weights"] == pytest.approx((0.999, 0.001))
+
+
+def test_a_single_text_and_one_not_read_yet_have_no_share_to_set(page, read, notes):
+    page.show_state(replace(read, report=None))
+    assert page.corpora.row(REFERENCE).field.isHidden()
+    only = told(Corpus(notes, "Notes", 76_000, 12, 200_000, 1.0), data=config_of(notes).data)
+    page.show_state(replace(read, config=config_of(notes), report=only))
+    assert page.corpora.row(notes).share.text() == f"100{SPACE}%"
+    assert page.corpora.row(notes).field.isHidden()
+
+
+# ---------------------------------------------------------------- adding
 
 
 def test_the_plus_button_offers_files_and_folders(page, qtbot):
@@ -152,182 +240,113 @@ def drop(page: QWidget, *paths: str) -> tuple[bool, bool]:
     return entered.isAccepted(), dropped.isAccepted()
 
 
-def test_dropped_files_and_folders_are_added_once(page, chosen, told, notes):
-    page.show_state(told)
+def test_dropped_files_and_folders_are_added_once(page, edits, read, notes):
+    page.show_state(read)
     assert drop(page, "/texts/letter.txt", notes, "/texts/more") == (True, True)
-    assert chosen == [(REFERENCE, notes, "/texts/letter.txt", "/texts/more")]
+    assert edits == [{"corpora": (REFERENCE, notes, "/texts/letter.txt", "/texts/more"), "weights": ()}]
+    assert page.corpora.selection() == "/texts/letter.txt"
     assert drop(page, notes) == (True, True)
-    assert len(chosen) == 1
+    assert len(edits) == 1
 
 
-def test_checkpoints_and_drops_while_training_are_left_alone(page, chosen, told):
-    page.show_state(told)
+def test_checkpoints_and_drops_while_training_are_left_alone(page, edits, read):
+    page.show_state(read)
     assert drop(page, "/runs/last.safetensors") == (False, False)
-    page.show_state(replace(told, running=frozenset(["train"])))
+    page.show_state(replace(read, running=frozenset(["train"])))
     assert drop(page, "/texts/letter.txt") == (False, False)
-    assert chosen == []
+    assert edits == []
 
 
-def test_everything_is_locked_with_a_reason_while_training(page, chosen, told, notes):
-    page.tokenizer_chosen.connect(chosen.append)
-    page.show_state(replace(told, running=frozenset(["train"])))
+# ---------------------------------------------------------------- locked while training
+
+
+def test_everything_is_locked_with_a_reason_while_training(page, edits, read):
+    read = edited(read, tokenizer="bpe", corpora=(WORLD, LIBRARY), weights=(0.5, 0.5))
+    compared = Compared(read.config.data, 10, True, (Comparison("bytes", "Bytes", 257, 90, 10, 1.0),))
+    page.show_state(replace(read, running=frozenset(["train"])))
+    page.show_comparison(compared)
     assert page.locked.isVisible()
-    QTest.mouseClick(page.corpora.row(LIBRARY), Qt.MouseButton.LeftButton)
+    QTest.mouseClick(page.corpora.row(LIBRARY).box, LEFT)
     page.tokenizer.choice.button("bytes").click()
-    assert chosen == []
+    page.corpora.by_size.click()
+    page.length_card.table.taken.emit("bytes")
+    assert edits == []
+    assert page.tokenizer.bpe.field.isReadOnly()
+    assert not page.tokenizer.bpe.slider.isEnabled()
+    assert all(field.isReadOnly() for field in page.preview.template.fields.values())
+    assert page.corpora.row(WORLD).field.isHidden()
     assert not page.corpora.add.isEnabled()
-    assert page.preview.mode.isEnabled()
-    page.show_state(told)
+    page.show_state(read)
     assert not page.locked.isVisible()
-    QTest.mouseClick(page.corpora.row(LIBRARY), Qt.MouseButton.LeftButton)
-    assert len(chosen) == 1
-
-
-# ---------------------------------------------------------------- the tokenizer and what it comes to
-
-
-def test_choosing_a_tokenizer_is_a_wish(page, told, qtbot):
-    page.show_state(told)
-    with qtbot.waitSignal(page.tokenizer_chosen) as heard:
-        page.tokenizer.choice.button("bytes").click()
-    assert heard.args == ["bytes"]
-
-
-def test_figures_come_from_the_report_and_are_unknown_without_one(page, told):
-    page.show_state(replace(told, report=None))
-    shown = {name: figure.value.text() for name, figure in page.tokenizer.figures.items()}
-    assert shown == {"Vocabulary": f"50{SPACE}257"} | dict.fromkeys(list(shown)[1:], "—")
-    page.show_state(told)
-    shown = {name: (f.value.text(), f.unit.text()) for name, f in page.tokenizer.figures.items()}
-    assert shown == {
-        "Vocabulary": (f"50{SPACE}257", f"5{SPACE}176 used"),
-        "Corpus": ("3.62", "M characters"),
-        "Tokens": (f"874{SPACE}k", "41 texts"),
-        "Compression": ("4.14", "char/token"),
-        "Validation": (f"10{SPACE}%", "held out"),
-    }
-
-
-def test_token_lengths_are_drawn(page, told):
-    page.show_state(told)
-    assert page.lengths.table()[1] == [["1", "0.1"], ["2", "0.2"], ["3", "0.4"], ["4+", "0.3"]]
-    page.show_state(replace(told, report=None))
-    assert page.lengths.table()[1] == []
-
-
-# ---------------------------------------------------------------- the preview
-
-
-def test_the_preview_shows_colors_ids_or_plain_text(page, told):
-    page.show_state(told)
-    tokens = page.preview.tokens
-    assert tokens.text() == "".join(f" {word}" for word in WORDS)
-    assert all(span.background for span in tokens.spans())
-    page.preview.mode.button("ids").click()
-    assert tokens.text().split() == [str(100 + k) for k in range(len(WORDS))]
-    page.preview.mode.button("plain").click()
-    assert tokens.text() == "".join(f" {word}" for word in WORDS)
-    assert not any(span.background for span in tokens.spans())
-
-
-def test_parts_of_characters_show_as_bytes_and_whole_in_plain_text(page, told):
-    preview = [PreviewToken("\ufffd", byte, bytes([byte]), 1, 1) for byte in "é".encode()]
-    page.show_state(replace(told, report=replace(told.report, preview=tuple(preview))))
-    assert page.preview.tokens.text() == "C3A9"
-    page.preview.mode.button("plain").click()
-    assert page.preview.tokens.text() == "é"
-
-
-def test_hovering_a_token_tells_what_it_is(page, told):
-    page.show_state(told)
-    tokens = page.preview.tokens
-    QTest.mouseMove(tokens, tokens.span_rect(3).center())
-    card = page.findChild(TokenPopover)
-    assert card.isVisible()
-    assert card.title() == ("·time", "id 103")
-    assert [row[:2] for row in card.rows()] == [
-        ("Bytes", "20 74 69 6D 65"),
-        ("In this corpus", f"4 times · rank 9{SPACE}120"),
-    ]
-    page.hide()
-    assert card.isHidden()
-
-
-def test_search_marks_and_counts_and_goes_round(page, told, qtbot):
-    page.show_state(told)
-    page.activateWindow()
-    QTest.keyClick(page, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier)
-    field, hits = page.preview.field, page.preview.hits
-    assert field.isVisible()
-    before = page.preview.tokens.grab().toImage()
-    QTest.keyClicks(field, "O")
-    assert hits.text() == "1 of 5"
-    assert page.preview.tokens.grab().toImage() != before
-    shown = []
-    back = Qt.KeyboardModifier.ShiftModifier
-    for modifier in (Qt.KeyboardModifier.NoModifier, back, back):
-        QTest.keyClick(field, Qt.Key.Key_Return, modifier)
-        shown.append(hits.text())
-    assert shown == ["2 of 5", "1 of 5", "5 of 5"]
-    QTest.keyClicks(field, "z")
-    assert hits.text() == "Not found"
-    QTest.keyClick(field, Qt.Key.Key_Backspace)
-    QTest.keyClick(field, Qt.Key.Key_Escape)
-    assert not field.isVisible()
-    assert page.preview.tokens.grab().toImage() == before
-
-
-def test_search_scrolls_to_what_it_finds(page, told, qtbot):
-    words = [f"word{k}" for k in range(1000)]
-    page.show_state(replace(told, report=report_of(*told.report.corpora, words=words)))
-    qtbot.waitUntil(lambda: page.preview.area.verticalScrollBar().maximum() > 1000)
-    page.preview.open_search()
-    page.preview.field.setText("word990")
-    tokens = page.preview.tokens
-    assert tokens.visibleRegion().boundingRect().contains(tokens.span_rect(990))
-
-
-def test_without_text_the_preview_offers_to_add_some(page, idle, qtbot):
-    page.show_state(replace(idle, config=config_of()))
-    preview = page.preview
-    assert preview.pages.currentWidget() is preview.empty
-    with qtbot.waitSignal(page.files_wanted):
-        preview.add.click()
-
-
-def test_progress_stands_where_the_tokens_will(page, told):
-    working = replace(told, report=None, progress={"data": Progress("data", "Reading notes", 34, 100)})
-    page.show_state(working)
-    preview = page.preview
-    assert preview.pages.currentWidget() is preview.progress
-    assert preview.progress.label.text() == f"Reading notes · 34{SPACE}%"
-    assert preview.progress.bar.value() == 34
-    page.show_state(replace(working, progress={"data": Progress("data", "Reading notes")}))
-    assert not preview.progress.bar.isVisible()
-    page.show_state(told)
-    assert preview.pages.currentWidget() is preview.area
+    QTest.mouseClick(page.corpora.row(LIBRARY).box, LEFT)
+    page.length_card.table.taken.emit("bytes")
+    assert [set(edit) for edit in edits] == [{"corpora", "weights"}, {"tokenizer"}]
 
 
 # ---------------------------------------------------------------- the page as a whole
 
 
-def test_a_narrow_page_puts_the_corpora_above(page, told, qtbot):
+def test_wishes_of_the_cards_are_wishes_of_the_page(page, read, qtbot):
+    page.show_state(edited(read, tokenizer="file", tokenizer_file="/a/b.tiktoken"))
+    with qtbot.waitSignals([page.tokenizer_file_wanted, page.export_wanted, page.cancel_wanted]):
+        page.tokenizer.choose.click()
+        page.tokenizer.export_wanted.emit()
+        page.tokenizer.cancel_wanted.emit()
+    with qtbot.waitSignals([page.compare_wanted, page.read_wanted, page.remedy_chosen]):
+        page.length_card.compare_wanted.emit()
+        page.preview.read_wanted.emit()
+        page.findings.remedy_chosen.emit(None)
+
+
+def test_the_first_batch_is_asked_for_and_shown(page, read, qtbot):
+    page.show_state(read)
+    with qtbot.waitSignal(page.batch_wanted):
+        page.preview.view.button("batch").click()
+    page.show_batch(batch_of(read.config))
+    assert len(page.preview.batch.texts) == 2
+
+
+@pytest.mark.parametrize("field", ["user_prefix", "turn_end", "bpe_size", "tokenizer", "corpora"])
+def test_a_problem_takes_the_keyboard_to_its_field(page, read, field):
+    page.show_state(edited(read, corpora=(WORLD,), tokenizer="bpe"))
+    page.activateWindow()
+    page.focus_problem(field)
+    expected = {
+        "user_prefix": page.preview.template.fields["user_prefix"],
+        "turn_end": page.preview.template.fields["turn_end"],
+        "bpe_size": page.tokenizer.bpe.field,
+        "tokenizer": page.tokenizer.choice.button("bpe"),
+        "corpora": page.corpora.row(WORLD).box,
+    }
+    assert page.focusWidget() is expected[field]
+
+
+def test_a_narrow_page_puts_the_corpora_above(page, read, qtbot):
     page.set_known_paths(["/texts/a", "/texts/b", "/texts/c"])
-    page.show_state(told)
+    page.show_state(read)
     corpora, tokenizer = page.corpora, page.tokenizer
     assert corpora.geometry().right() < tokenizer.geometry().left()
-    page.resize(541, 780)
+    page.resize(541, 800)
     qtbot.waitUntil(lambda: corpora.geometry().bottom() < tokenizer.geometry().top())
     assert corpora.geometry().right() == tokenizer.geometry().right()
     rows = [corpora.row(name) for name in (REFERENCE, LIBRARY, *page.known_paths())]
     assert all(row.visibleRegion().boundingRect() == row.rect() for row in rows)
-    page.resize(750, 780)
+    page.resize(777, 800)
     qtbot.waitUntil(lambda: corpora.geometry().right() < tokenizer.geometry().left())
     assert page.minimumSizeHint().width() <= 360
 
 
-def test_theme_and_size_reach_everything(page, told):
-    page.show_state(told)
+@pytest.mark.parametrize("width", [520, 777])
+def test_nothing_is_wider_than_the_page(page, read, width, qtbot):
+    page.show_state(edited(read, corpora=(WORLD,), tokenizer="file", tokenizer_file="/a/b.json"))
+    page.resize(width, 800)
+    inner = page.preview.parentWidget()
+    qtbot.waitUntil(lambda: inner.width() <= width)
+    assert inner.minimumSizeHint().width() <= width
+
+
+def test_theme_and_size_reach_everything(page, read):
+    page.show_state(read)
     dark = page.grab().toImage()
     height = page.corpora.row(LIBRARY).height()
     look.apply(LIGHT)
@@ -339,9 +358,9 @@ def test_theme_and_size_reach_everything(page, told):
     assert page.corpora.row(LIBRARY).height() == height * 1.5
 
 
-def test_showing_the_same_state_again_changes_nothing(page, told, monkeypatch):
-    page.show_state(told)
+def test_showing_the_same_state_again_changes_nothing(page, read):
+    page.show_state(read)
     page.preview.tokens.setFocus()
     QTest.keyClick(page.preview.tokens, Qt.Key.Key_Right)
-    page.show_state(replace(told, step=12, seconds_per_step=0.1))
+    page.show_state(replace(read, step=12, seconds_per_step=0.1))
     assert page.preview.tokens.pointed() == 0
