@@ -7,7 +7,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -173,16 +173,17 @@ def _shards(config: DataConfig, read: Sequence[Catalogue], kind: Tokenizer) -> W
 
 def _as_part(work: Work[Shard], before: int, size: int, total: int) -> Work[Shard]:
     """Work whose progress is shown as `size` of a `total` of which some was done before."""
-    while True:
-        try:
-            event = next(work)
-        except StopIteration as end:
-            shard: Shard = end.value
-            return shard
-        if event:
-            done = before + size * event.done // max(1, event.total)
-            event = Progress(event.kind, event.text, done, total)
-        yield event
+    with closing(work):
+        while True:
+            try:
+                event = next(work)
+            except StopIteration as end:
+                shard: Shard = end.value
+                return shard
+            if event:
+                done = before + size * event.done // max(1, event.total)
+                event = Progress(event.kind, event.text, done, total)
+            yield event
 
 
 def _column(read: Sequence[Catalogue], name: str) -> Ids:
