@@ -28,6 +28,7 @@ ENDS = (  # how those who make tokenizers call the end of text
 )
 BYTE = -1  # the rank of a byte: it is there before any merge
 LONGEST_UNMERGED = 256  # bytes of a token that no merge makes
+UNORDERED = "the order of its merges is not that of its tokens"
 ANYTHING = r"[\s\S]+"
 
 
@@ -152,6 +153,8 @@ def _by_rank(vocabulary: Mapping[bytes, int], merges: Sequence[Pair], *, whole: 
     made: dict[bytes, Pair] = {}
     chosen = []
     for token, numbers in listed.items():
+        if any(ranks.get(side, BYTE) > ranks[token] for number in numbers for side in merges[number]):
+            raise _inexpressible(UNORDERED)
         alone = next((number for number in numbers if _is_alone(merges[number], ranks, made)), None)
         if alone is not None:
             made[token] = merges[alone]
@@ -159,7 +162,7 @@ def _by_rank(vocabulary: Mapping[bytes, int], merges: Sequence[Pair], *, whole: 
         elif not whole:
             del ranks[token]  # no text leads to it
     if any(later < earlier for earlier, later in pairwise(chosen)):
-        raise _inexpressible("the order of its merges is not that of its tokens")
+        raise _inexpressible(UNORDERED)
     tokens = [*sorted(ALL_BYTES, key=vocabulary.__getitem__), *(token for token in listed if token in ranks)]
     if whole:
         tokens += vocabulary.keys() - set(tokens)
