@@ -21,6 +21,7 @@ from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import Device, Evaluated, Examined, Step
 from gpt_studio.core.metrics import METRICS, Exam
+from gpt_studio.core.paths import resources
 from gpt_studio.core.presets import first_config
 from gpt_studio.core.run_file import read_run_file
 from gpt_studio.core.runs import RunFolder, read_about, read_metrics, read_samples
@@ -487,11 +488,17 @@ def test_an_exported_model_is_the_same_without_what_only_training_needs(trained,
     assert generated(capsys, light, *seed) == generated(capsys, trained.last, *seed)
 
 
-def test_a_tokenizer_is_exported_alone(trained, tmp_path):
-    from gpt_studio.engine.tokenizers import read_tokenizer_file
+def test_a_tokenizer_is_exported_alone(files, tmp_path):
+    assert train(files, tmp_path / "run", "--data.tokenizer", "gpt2", "--train.steps", "1") == 0
+    target = tmp_path / "x.tiktoken"
+    assert main(["export", str(RunFolder(tmp_path / "run").last), str(target)]) == 0
+    assert target.read_bytes() == (resources() / "tokenizers" / "gpt2.tiktoken").read_bytes()
 
-    assert main(["export", str(trained.last), str(tmp_path / "x.tiktoken")]) == 0
-    assert read_tokenizer_file(tmp_path / "x.tiktoken").encode_bytes(b"fox") == list(b"fox")
+
+def test_a_tokenizer_that_has_no_ranks_is_refused(trained, tmp_path, capsys):
+    assert main(["export", str(trained.last), str(tmp_path / "x.tiktoken")]) == 1
+    assert "no ranks" in capsys.readouterr().err
+    assert not (tmp_path / "x.tiktoken").exists()
 
 
 def test_exports_that_make_no_sense_are_refused(trained, tmp_path, capsys):

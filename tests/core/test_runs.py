@@ -89,7 +89,7 @@ def test_a_torn_last_line_is_left_out(tmp_path_factory, cut):
     folder = write(tmp_path_factory.mktemp("run"), [step(1), step(2)])
     whole = folder.metrics.read_bytes()
     folder.metrics.write_bytes(whole[:-cut])
-    kept = whole[:-cut].count(b"\n") + (cut == 1)  # without its end the line is still whole
+    kept = whole[: len(whole) - cut + 1].count(b"\n")  # a line that lacks its end alone is whole
     assert len(read_metrics(folder.metrics)) == kept
 
 
