@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QSettings, Signal
+from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from gpt_studio.core import units
@@ -135,6 +136,13 @@ class Files(QObject):
 
     def _folder(self) -> str:
         return remembered_folder(self._settings)
+
+
+def checkpoint_in(event: QDropEvent) -> str:
+    """The path of the one checkpoint being dropped, or ""."""
+    urls = event.mimeData().urls()
+    path = urls[0].toLocalFile() if len(urls) == 1 else ""
+    return path if path.lower().endswith(SUFFIX) else ""
 
 
 def remembered_folder(settings: QSettings) -> str:

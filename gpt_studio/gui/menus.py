@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QMenu, QWidget
+from PySide6.QtWidgets import QMenu, QMessageBox, QWidget
 
+from gpt_studio import __version__
 from gpt_studio.gui.theme import look
 from gpt_studio.gui.widgets import Menu
 
 if TYPE_CHECKING:
     from gpt_studio.gui.window import Window
+
+ABOUT = "Build, train, understand and talk to a GPT on your own machine.\nNothing leaves this computer."
 
 # Label, keys and what it does; a menu inside the menu; None is a separator.
 Entry = tuple[str, str, Callable[[], object]] | QMenu | None
@@ -59,11 +62,15 @@ def main_menu(window: Window) -> Menu:
             ("Smaller", "Ctrl+-", lambda: window.set_scale(look.scale - 0.1)),
             ("Normal size", "Ctrl+0", lambda: window.set_scale(1.0)),
         ],
-        "Help": [("About GPT Studio", "", window.show_about)],
+        "Help": [("About GPT Studio", "", lambda: show_about(window))],
     }
     for title, entries in parts.items():
         whole.addMenu(menu(title, entries, window))
     return whole
+
+
+def show_about(window: QWidget) -> None:
+    QMessageBox.about(window, "About GPT Studio", f"GPT Studio {__version__}\n\n{ABOUT}")
 
 
 def menu(title: str, entries: list[Entry], owner: QWidget) -> QMenu:

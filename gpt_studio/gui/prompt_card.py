@@ -51,7 +51,7 @@ class PromptCard(Floating):
         self.text.setFixedSize(inner, self.text.heightForWidth(inner))
         self.note.setFixedSize(inner, self.note.heightForWidth(inner))
         self.resize(width, self._column.sizeHint().height() + edge.top() + edge.bottom())
-        corner = above.mapTo(self.parentWidget(), QPoint(0, -look.px(8) - self.card().height()))
+        corner = above.mapTo(self._parent, QPoint(0, -look.px(8) - self.card().height()))
         self.place(corner)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:

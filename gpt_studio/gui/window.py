@@ -14,9 +14,8 @@ from PySide6.QtGui import (
     QResizeEvent,
     QShortcut,
 )
-from PySide6.QtWidgets import QMainWindow, QMessageBox, QStackedWidget, QWidget
+from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
-from gpt_studio import __version__
 from gpt_studio.core import units
 from gpt_studio.core.errors import Remedy
 from gpt_studio.core.events import Exported, Failed, Opened, Saved
@@ -26,7 +25,7 @@ from gpt_studio.gui.chat_panel import ChatPanel
 from gpt_studio.gui.choices import TabRow
 from gpt_studio.gui.columns import WIDE, Columns
 from gpt_studio.gui.data_page import DataPage
-from gpt_studio.gui.files import SUFFIX, Files, remembered_list, remembered_number
+from gpt_studio.gui.files import Files, checkpoint_in, remembered_list, remembered_number
 from gpt_studio.gui.layouts import Column
 from gpt_studio.gui.menus import fill_recent, main_menu
 from gpt_studio.gui.settings_panel import SettingsPanel
@@ -42,7 +41,6 @@ from gpt_studio.gui.worker import Worker
 
 log = logging.getLogger(__name__)
 PAGES = {"data": "Data", "training": "Training"}
-ABOUT = "Build, train, understand and talk to a GPT on your own machine.\nNothing leaves this computer."
 
 
 class Window(QMainWindow):
@@ -148,6 +146,7 @@ class Window(QMainWindow):
         data.folder_wanted.connect(texts.add_folder)
         data.tokenizer_file_wanted.connect(texts.choose_tokenizer)
         data.export_wanted.connect(texts.export_tokenizer)
+        data.read_wanted.connect(store.prepare)
         data.cancel_wanted.connect(store.cancel_data)
         data.compare_wanted.connect(store.compare)
         data.batch_wanted.connect(store.read_batch)
@@ -220,6 +219,7 @@ class Window(QMainWindow):
             self.chat.focus_problem(field)
         elif section == "data":
             self.show_page("data")
+            self.data_page.focus_problem(field)
         else:
             self.columns.unfold("left")
             self.settings_panel.focus_problem(name)
@@ -297,9 +297,6 @@ class Window(QMainWindow):
     def _fill_recent(self) -> None:
         fill_recent(self.recent, self.files.recent(), self.files.open_path)
 
-    def show_about(self) -> None:
-        QMessageBox.about(self, "About GPT Studio", f"GPT Studio {__version__}\n\n{ABOUT}")
-
     # ------------------------------------------------------------ look
 
     def show_page(self, name: str) -> None:
@@ -376,11 +373,11 @@ class Window(QMainWindow):
         self._fit()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if _checkpoint_in(event):
+        if checkpoint_in(event):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        path = _checkpoint_in(event)
+        path = checkpoint_in(event)
         if path:
             self.files.open_path(path)
 
@@ -402,10 +399,3 @@ class Window(QMainWindow):
     def _close_now(self) -> None:
         self._closing = True
         QTimer.singleShot(0, self.close)  # Qt ignores a close within a close
-
-
-def _checkpoint_in(event: QDropEvent) -> str:
-    """The path of the one checkpoint being dropped, or ""."""
-    urls = event.mimeData().urls()
-    path = urls[0].toLocalFile() if len(urls) == 1 else ""
-    return path if path.lower().endswith(SUFFIX) else ""

@@ -233,7 +233,8 @@ class TestMode:
         other.window.deleteLater()
 
     def test_the_template_is_the_models(self, chat, idle):
-        theirs = idle.config.changed("data", {"user_prefix": "You: ", "model_prefix": "Me: ", "turn_end": " / "})
+        names = {"user_prefix": "You: ", "model_prefix": "Me: ", "turn_end": " / "}
+        theirs = idle.config.changed("data", names)
         chat.panel.show_state(replace(with_model(replace(idle, config=theirs), 5), config=idle.config))
         chat.write("Hi.")
         assert chat.asked == [("You: Hi. / Me:", " / You:", 1)]

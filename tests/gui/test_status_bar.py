@@ -28,6 +28,12 @@ def test_ready(idle, learned):
     assert said(learned) == ("Ready", "0.8 M parameters · step 120")
 
 
+def test_the_demo_model(idle):
+    demo = with_model(idle, 0, demo=True)
+    assert said(demo) == ("Ready", "Demo model loaded · 0.8 M parameters")
+    assert said(replace(demo, stopped_by="stopped")) == said(demo)
+
+
 def test_training_says_how_far_and_how_long(idle):
     state = with_model(idle, 500, running=frozenset({"train"}), seconds_per_step=0.1)
     assert said(state) == ("Training", "25 %   500 of 2 000 steps · 2 min left")
@@ -40,6 +46,8 @@ def test_preparing_and_reading(idle):
     building = {"train": Progress("train", "Building the model")}
     state = replace(idle, running=frozenset({"train"}), progress=building)
     assert said(state) == ("Preparing", "Building the model")
+    timed = replace(state, seconds_per_step=0.1)  # a run before this one
+    assert said(timed) == ("Preparing", "Building the model")
     reading = {"data": Progress("data", "Tokenizing", 1, 4)}
     state = replace(idle, running=frozenset({"data"}), progress=reading)
     assert said(state) == ("Reading", "Tokenizing")

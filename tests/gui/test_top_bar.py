@@ -60,6 +60,13 @@ def test_there_is_nothing_to_save_without_a_model(top, idle):
     assert not buttons(top)["Save…"].isEnabled()
 
 
+def test_the_demo_model_has_a_name_and_nothing_to_save(top, idle):
+    top.show_state(with_model(idle, 0, demo=True))
+    assert not buttons(top)["Save…"].isEnabled()
+    assert buttons(top)["Train"].isEnabled()
+    assert top._run.text() == "Demo model"
+
+
 def test_only_one_filled_button(top, idle):
     top.show_state(idle)
     assert buttons(top)["Train"].kind() == "primary"

@@ -7,21 +7,29 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, QSettings, Qt, QUrl
 from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QMessageBox, QWidget
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import Remedy, StudioError
 from gpt_studio.core.events import (
     Built,
+    Compare,
+    DemoOpened,
+    Exported,
+    ExportTokenizer,
     Failed,
     New,
     Open,
+    OpenDemo,
     Opened,
     Prepare,
+    ReadBatch,
     Ready,
     Save,
     Saved,
     Started,
     Step,
+    Stop,
     Train,
     UseDevice,
 )
@@ -48,6 +56,7 @@ class PretendSession:
     def __init__(self):
         self.asked = []
         self.slow = False  # saving takes until this is taken back
+        self.demo = None  # the demo model, if there is one
 
     def greet(self):
         yield Ready((GPU, CPU), "cuda:0")
@@ -60,6 +69,10 @@ class PretendSession:
                 yield Step(1, VALUES)
                 while True:
                     yield None
+            case OpenDemo():
+                if self.demo is None:
+                    raise StudioError("There is no such file.")
+                yield DemoOpened(self.demo)
             case Save(path):
                 while self.slow:
                     yield None
@@ -201,7 +214,8 @@ def test_theme_page_size_and_hidden_panels_are_remembered(open_window, settings)
 
 
 def test_spoiled_settings_do_no_harm(settings):
-    for key in ("geometry", "splitter", "recent", "texts", "page", "theme", "scale"):
+    keys = ("geometry", "splitter", "recent", "texts", "tokenizers", "page", "theme", "scale", "unit")
+    for key in (*keys, "chat/dialogues", "chat/text"):
         settings.setValue(key, "nonsense")
     window = Window(settings, Worker(make_session=PretendSession))
     assert window.tabs.value() == "training"
@@ -428,12 +442,134 @@ def test_a_strangers_checkpoint_does_not_make_us_read_its_paths(qtbot, window, s
     assert bool(asked(session, Prepare)) is read
 
 
+def test_a_strangers_checkpoint_does_not_make_us_read_its_tokenizer_file(qtbot, window, session):
+    data = {"corpora": ("world",), "tokenizer": "file", "tokenizer_file": "/etc/their.json"}
+    config = window.store.state.config.changed("data", data)
+    window.store.happened([Opened("theirs.safetensors", config, 3, History(), 1, "cpu")])
+    answered(qtbot, window, session)
+    assert not asked(session, Prepare)
+
+
 def test_what_a_person_added_is_read_when_it_is_opened_again(qtbot, window, session, tmp_path):
-    window._add_corpora([str(tmp_path)])
+    window.texts.add([str(tmp_path)])
     config = window.store.state.config
     window.store.happened([Opened("mine.safetensors", config, 3, History(), 1, "cpu")])
     answered(qtbot, window, session)
     assert asked(session, Prepare) == [Prepare(config.data)] * 2
+
+
+# ---------------------------------------------------------------- the demo model
+
+
+def test_the_demo_model_is_there_at_the_start_and_after_new(qtbot, window, session, monkeypatch):
+    session.demo = Built(RunConfig(), 812_345, "cuda:0", 9000)
+    window.start()
+    qtbot.waitUntil(lambda: window.store.state.demo)
+    assert window.windowTitle() == "Demo model — GPT Studio"
+    assert window.training_page.hero.isVisible()
+    assert not window.settings_panel.header._locked.isVisible()
+    assert window.chat.header.weights.text() == "Demo · 0.8\u202fM"
+    assert not next(b for b in window.top.findChildren(Button) if b.text() == "Save…").isEnabled()
+    window.files.save()  # with Ctrl+S: there is nothing to save, and no dialog asks
+    learn(qtbot, window)
+    assert not window.store.state.demo
+    answer(monkeypatch, ANSWERS.Discard)
+    press(qtbot, window, "New")
+    qtbot.waitUntil(lambda: window.store.state.demo)
+    assert window.training_page.hero.isVisible()
+
+
+def test_training_beside_the_demo_model_asks_nothing_and_starts_anew(qtbot, window, session, monkeypatch):
+    session.demo = Built(window.store.state.config, 812_345, "cuda:0", 9000)
+    window.store.open_demo()
+    qtbot.waitUntil(lambda: window.store.state.demo)
+    monkeypatch.setattr(window_module.Files, "_ask_about_unsaved", lambda *_: pytest.fail("asked"))
+    press(qtbot, window, "Train this model")
+    qtbot.waitUntil(lambda: window.store.state.step == 1)
+    assert asked(session, Train) == [Train(window.store.state.config, resume=False)]
+
+
+def test_a_demo_model_that_is_not_there_disturbs_nobody(qtbot, window, session):
+    window.start()
+    qtbot.waitUntil(lambda: asked(session, OpenDemo) == [OpenDemo()])
+    answered(qtbot, window, session)
+    assert not window.banner.isVisible()
+    assert window.chat.welcome.title.text() == "No model yet"
+
+
+def test_a_named_checkpoint_comes_instead_of_the_demo_model(qtbot, window, session, tmp_path):
+    window.start(str(tmp_path / "mine.safetensors"))
+    qtbot.waitUntil(lambda: len(asked(session, Open)) == 1)
+    answered(qtbot, window, session)
+    assert not asked(session, OpenDemo)
+
+
+# ---------------------------------------------------------------- the Data page
+
+
+def test_what_the_data_page_wishes_for_reaches_the_engine(qtbot, window, session, tmp_path, monkeypatch):
+    own = str(tmp_path / "own.tiktoken")
+    monkeypatch.setattr("gpt_studio.gui.texts.ask_where_to_save", lambda *_: own)
+    page, config = window.data_page, window.store.state.config
+    page.compare_wanted.emit()
+    page.batch_wanted.emit()
+    page.export_wanted.emit()
+    answered(qtbot, window, session)
+    wishes = (Compare, ReadBatch, ExportTokenizer)
+    assert [asked(session, wish) for wish in wishes] == [
+        [Compare(config.data)],
+        [ReadBatch(config)],
+        [ExportTokenizer(config.data, own)],
+    ]
+    window.store.happened([Exported(own, 2**20)])
+    assert "own.tiktoken written · 1.0\u202fMB" in window.status.text()
+    page.remedy_chosen.emit(Remedy("Less", "data", {"validation": 0.2}))
+    assert window.store.state.config.data.validation == 0.2
+
+
+def test_reading_can_be_canceled_and_taken_up_again(window, monkeypatch):
+    sent = []
+    monkeypatch.setattr(window.store, "_submit", sent.append)
+    window.data_page.cancel_wanted.emit()
+    window.data_page.read_wanted.emit()
+    assert sent == [Stop("data"), Prepare(window.store.state.config.data)]
+
+
+def test_an_added_text_gets_a_share(window, tmp_path, monkeypatch):
+    window.store.edit("data", {"corpora": ("world", "python-library"), "weights": (3.0, 1.0)})
+    file = str(tmp_path / "mine.txt")
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([file], ""))
+    window.data_page.files_wanted.emit()
+    data = window.store.state.config.data
+    assert data.corpora == ("world", "python-library", file)
+    assert data.weights == pytest.approx((0.5, 1 / 6, 1 / 3))
+
+
+def test_a_tokenizer_file_is_chosen_and_trusted_from_then_on(open_window, settings, monkeypatch):
+    window = open_window()
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("/texts/mine.tiktoken", ""))
+    window.data_page.tokenizer_file_wanted.emit()
+    data = window.store.state.config.data
+    assert (data.tokenizer, data.tokenizer_file) == ("file", "/texts/mine.tiktoken")
+    window.close()
+    assert open_window().texts.trusts(data)
+
+
+def test_train_with_a_problem_of_the_data_leads_to_its_page(qtbot, window):
+    window.store.edit("data", {"tokenizer": "file"})
+    press(qtbot, window, "Train")
+    assert window.tabs.value() == "data"
+    assert "No tokenizer file is chosen" in window.status.text()
+
+
+def test_unit_and_mode_are_remembered(open_window, settings):
+    first = open_window()
+    first.training_page.set_unit("bits")
+    first.chat.composer.mode.button("continue").click()
+    first.close()
+    second = open_window()
+    assert second.training_page.unit() == "bits"
+    assert second.chat.composer.mode.value() == "continue"
 
 
 def test_only_a_run_that_learned_is_marked_as_stopped(window, monkeypatch):
