@@ -279,6 +279,8 @@ def font(px: float, weight: int = 400, mono: bool = False, tabular: bool = False
         found.setWeight(QFont.Weight(weight))
     if tabular:
         found.setFeature(QFont.Tag("tnum"), 1)
+    if mono:  # tokens and code stand as they are: no ligatures for "!=" or "<|"
+        found.setFeature(QFont.Tag("calt"), 0)
     return found
 
 

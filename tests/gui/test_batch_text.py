@@ -5,11 +5,12 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QFontMetricsF, QImage, QPainter
 from PySide6.QtTest import QTest
 
 from gpt_studio.gui.batch_text import BatchText
-from gpt_studio.gui.theme import LIGHT, look
+from gpt_studio.gui.theme import LIGHT, look, style_font
 
 TOKENS = ["Once", " upon", " a", " time", " there", " was", " a", " fox", ".", "\u21b5"] * 6
 
@@ -74,3 +75,19 @@ def test_a_target_has_the_tint_it_will_have_as_an_input(text):
     assert image.pixelColor(corners[0]) == image.pixelColor(corners[1])
     text.show_tokens(TOKENS, tinted=False)
     assert text.grab().toImage().pixelColor(corners[0]) != image.pixelColor(corners[0])
+
+
+def test_a_token_is_drawn_letter_by_letter(qapp):
+    """The font has ligatures for code, which would show "!=" as another sign."""
+
+    def drawn(*pieces: str) -> QImage:
+        image = QImage(60, 30, QImage.Format.Format_RGB32)
+        image.fill(Qt.GlobalColor.white)
+        painter = QPainter(image)
+        painter.setFont(style_font("body", mono=True))
+        for at, piece in enumerate(pieces):
+            painter.drawText(QPointF(at * QFontMetricsF(painter.font()).horizontalAdvance("m"), 20), piece)
+        painter.end()
+        return image
+
+    assert drawn("!=") == drawn("!", "=")
