@@ -308,6 +308,17 @@ def test_who_stops_and_goes_on_comes_to_the_same_weights(trained, files, tmp_pat
     assert [sample.step for sample in read_samples(folder.samples)] == [6, 12]
 
 
+def test_the_best_checkpoint_stays_the_best(files, tmp_path, monkeypatch):
+    """While the loss rises again, and also for who goes on."""
+    losses = {4: 2.0, 8: 1.0, 12: 3.0, 16: 1.5}
+    monkeypatch.setattr(trainer._Trainer, "validation_loss", lambda self, _: losses[self.done])
+    folder = RunFolder(tmp_path / "run")
+    assert train(files, folder.path) == 0
+    assert checkpoint.load(folder.best).step == 8
+    assert train(files, folder.path, "--resume", "--train.steps", "16") == 0
+    assert (checkpoint.load(folder.best).step, checkpoint.load(folder.last).step) == (8, 16)
+
+
 def test_more_steps_go_on_from_the_last(trained, files, tmp_path):
     shutil.copytree(trained.path, tmp_path / "run")
     assert train(files, tmp_path / "run", "--resume", "--train.steps", "14") == 0
