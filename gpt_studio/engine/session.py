@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch.optim import Optimizer
 
 from gpt_studio.core import units
 from gpt_studio.core.config import SECTIONS, GPTConfig, RunConfig, TrainConfig
@@ -53,8 +52,10 @@ from gpt_studio.engine.device import default_device, devices, out_of_memory_expl
 from gpt_studio.engine.generator import generate
 from gpt_studio.engine.library import Library
 from gpt_studio.engine.model import GPT, loss
+from gpt_studio.engine.optimizers import Optimizers, make_optimizer, moments
+from gpt_studio.engine.tokenizer_files import write_tiktoken
 from gpt_studio.engine.tokenizers import Tokenizer
-from gpt_studio.engine.trainer import make_optimizer, moments, train
+from gpt_studio.engine.trainer import train
 
 ROWS_SHOWN = 8  # of the first batch
 
@@ -66,7 +67,7 @@ class Run:
     config: RunConfig
     tokenizer: Tokenizer
     model: GPT
-    optimizer: Optimizer
+    optimizer: Optimizers
     step: int = 0
     history: History = field(default_factory=History)
     fingerprint: str = ""  # of the texts it learned from
@@ -164,8 +165,6 @@ class Session:
 
     def _export_tokenizer(self, request: ExportTokenizer) -> Job:
         dataset = yield from self._library.dataset(request.data)
-        from gpt_studio.engine.tokenizers import write_tiktoken
-
         yield Exported(request.path, write_tiktoken(dataset.tokenizer, Path(request.path)))
 
     def _train(self, request: Train) -> Job:
@@ -177,6 +176,7 @@ class Session:
             _check(config)
             dataset = yield from self._library.dataset(config.data)
             dataset.check(config.model.max_length)
+            config = config.changed("model", {"vocab_size": dataset.tokenizer.vocab_size})
             if request.resume:
                 run = self._resumed(config, dataset)
             else:
@@ -189,13 +189,12 @@ class Session:
             self._training = False
 
     def _built(self, config: RunConfig, dataset: Dataset) -> Run:
-        config = config.changed("model", {"vocab_size": dataset.tokenizer.vocab_size})
         with out_of_memory_explained(_no_room_for_the_model):
             torch.manual_seed(config.train.seed)
             model = GPT(config.model).to(self._device)  # made on the CPU: the same weights on any device
             optimizer = make_optimizer(model, config.train)
         run = Run(config, dataset.tokenizer, model, optimizer, fingerprint=dataset.report.fingerprint)
-        run.history.bytes_per_token = dataset.report.bytes_per_token
+        run.history.bytes_per_token = dataset.bytes_per_token
         return run
 
     def _described(self, run: Run) -> Built:
@@ -267,7 +266,9 @@ class Session:
         with out_of_memory_explained(_no_room_for_the_model):
             model = found.model.to(self._device)
             optimizer = make_optimizer(model, found.config.train, found.moments)
-        run = Run(found.config, found.tokenizer, model, optimizer, found.step, found.history, found.fingerprint)
+        run = Run(
+            found.config, found.tokenizer, model, optimizer, found.step, found.history, found.fingerprint
+        )
         self._replace(run)
         return run
 

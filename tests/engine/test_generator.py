@@ -112,7 +112,7 @@ def test_what_waits_is_shown_at_the_end():
 def without_cache(model, prompt, count):
     """Greedy writing the slow way, sliding as the generator says it does."""
     model.eval()
-    context, read, written = model.config.max_length, BYTES.encode(prompt) or [BYTES.end], []
+    context, read, written = model.config.max_length, [BYTES.end, *BYTES.encode(prompt)], []
     for _ in range(count):
         if len(read) > context:
             read = read[-(context // 2) :]
@@ -134,7 +134,7 @@ def test_the_cache_and_the_sliding_window_change_nothing(model, prompt):
 def test_probability_rank_and_alternatives_are_the_model_s_own(model):
     request = Generate("hi", SEEDED.changed(temperature=1.7, top_k=200, repetition=1.3, max_tokens=8), turn=7)
     *said, end = generate(model, BYTES, request)
-    ids = BYTES.encode("hi")
+    ids = [BYTES.end, *BYTES.encode("hi")]
     for token in said:
         with torch.inference_mode():
             chances = model(torch.tensor([ids]))[0, -1].softmax(0)
@@ -189,7 +189,7 @@ def test_nothing_is_held_between_tokens(model):
 def test_new_weights_are_read_with_from_the_next_token_on(model):
     version = 0
     writing = generate(model, BYTES, Generate("ab", GREEDY), lambda: version)
-    ids = [*BYTES.encode("ab"), next(writing).id]
+    ids = [BYTES.end, *BYTES.encode("ab"), next(writing).id]
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(-0.7)

@@ -12,9 +12,14 @@ import torch
 from gpt_studio.core.config import DataConfig, GPTConfig, RunConfig, SampleConfig, TrainConfig
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import (
+    BatchRead,
     Built,
+    Compare,
+    Compared,
     DataReport,
     DeviceUsed,
+    Exported,
+    ExportTokenizer,
     Failed,
     Finished,
     Forgotten,
@@ -26,6 +31,7 @@ from gpt_studio.core.events import (
     Pause,
     Paused,
     Prepare,
+    ReadBatch,
     Ready,
     Resume,
     Save,
@@ -41,7 +47,10 @@ from gpt_studio.core.runner import Runner
 from gpt_studio.engine import library
 from gpt_studio.engine import session as session_module
 from gpt_studio.engine.library import Library
+from gpt_studio.engine.reading import batch
 from gpt_studio.engine.session import Session, open_session
+from gpt_studio.engine.tokenizer_files import read_tokenizer_file
+from gpt_studio.engine.tokenizers import tokenizer
 
 MODEL = GPTConfig(num_layers=1, heads=2, embed_size=32, max_length=16, vocab_size=257)
 ASK = Generate("the ", SampleConfig(max_tokens=12, fixed_seed=True))
@@ -59,7 +68,7 @@ def config(corpus):
     plan = TrainConfig(
         steps=20, batch_size=4, learning_rate=1e-2, warmup=2, evaluate_every=7, sample_every=10
     )
-    return RunConfig(model=MODEL, data=DataConfig(corpora=(str(corpus),)), train=plan)
+    return RunConfig(model=MODEL, data=DataConfig(corpora=(str(corpus),), tokenizer="bytes"), train=plan)
 
 
 @pytest.fixture
@@ -94,6 +103,15 @@ def only(kind, events):
 def logits(session):
     with torch.inference_mode():
         return session._run.model.eval()(torch.arange(10)[None])
+
+
+def result(work):
+    """What a job comes to."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
 
 
 def failing(session, request, what):
@@ -276,7 +294,6 @@ def test_without_a_model(session, config, tmp_path):
         ("model", {"embed_size": 33}, "not divisible"),
         ("train", {"steps": 0}, "Steps must be between"),
         ("model", {"max_length": 8192}, "shorter than one context"),
-        ("model", {"vocab_size": 300}, "vocabulary"),
         ("data", {"corpora": ("/no/such/file.txt",)}, "file.txt"),
         ("data", {"corpora": ()}, "No corpus"),
     ],
@@ -288,6 +305,39 @@ def test_a_run_that_cannot_start_leaves_the_old_model(session, config, section, 
     assert session._run is run
     assert torch.equal(logits(session), before)
     assert losses(do(session, Train(config, resume=True)))[0]
+
+
+def test_the_vocabulary_is_the_tokenizer_s(session, config):
+    built = only(Built, stopped_at(session, Train(config.changed("model", {"vocab_size": 300})), 2))
+    assert built.config.model.vocab_size == 257
+    assert built.bytes_per_token == pytest.approx(1.0, rel=0.01)  # one byte each, and the ends of texts
+
+
+def test_the_first_batch_is_what_training_reads_first(session, config):
+    shown = only(BatchRead, do(session, ReadBatch(config)))
+    plan, context = config.train, config.model.max_length
+    assert (shown.batch_size, shown.context) == (plan.batch_size, context)
+    dataset = result(session._library.dataset(config.data))
+    x, y = batch(dataset.train, context, plan.batch_size, plan.seed, 0)
+    for row, inputs, targets in zip(shown.rows, x.tolist(), y.tolist(), strict=False):
+        assert [token.id for token in row] == [*inputs, targets[-1]]
+        assert "".join(token.text for token in row[:-1]) == dataset.tokenizer.decode(inputs)
+
+
+def test_tokenizers_are_compared_on_the_chosen_texts(session, config):
+    *_, compared = [event for event in do(session, Compare(config.data)) if isinstance(event, Compared)]
+    rows = {row.tokenizer: row for row in compared.rows}
+    assert compared.data == config.data
+    assert rows["bytes"].bytes_per_token == pytest.approx(1.0, rel=0.02)
+    assert rows["gpt2"].bytes_per_token > 2 > 1 >= rows["characters"].bytes_per_token * 0.98
+
+
+def test_a_tokenizer_is_exported_and_opens_again(session, config, tmp_path):
+    path = tmp_path / "mine.tiktoken"
+    data = config.data.changed(tokenizer="gpt2")
+    exported = only(Exported, do(session, ExportTokenizer(data, str(path))))
+    assert exported.size == path.stat().st_size
+    assert read_tokenizer_file(path).encode("all there") == tokenizer("gpt2").encode("all there")
 
 
 def test_problems_come_with_the_clicks_that_mend_them(session, config):
@@ -308,14 +358,14 @@ def test_a_model_too_large_for_memory(session, config):
 @pytest.fixture
 def no_room_for_moments(monkeypatch):
     """The optimizer's memory runs out on its way to a device."""
-    real, calls = torch.zeros_like, itertools.count()
+    real, calls = torch.zeros, itertools.count()
 
     def full(*arguments, **options):
         if next(calls) > 4:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return real(*arguments, **options)
 
-    monkeypatch.setattr(torch, "zeros_like", full)
+    monkeypatch.setattr(torch, "zeros", full)
 
 
 @pytest.mark.usefixtures("no_room_for_moments")
