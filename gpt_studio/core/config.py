@@ -202,7 +202,8 @@ class DataConfig(Section):
         if found:
             return found
         if self.weights and (
-            len(self.weights) != len(self.corpora) or not all(0 < weight < math.inf for weight in self.weights)
+            len(self.weights) != len(self.corpora)
+            or not all(0 < weight < math.inf for weight in self.weights)
         ):
             mend = (Fix("Mix by size", {"weights": ()}),)
             found["weights"] = Problem("Each corpus needs a share above zero.", mend)
@@ -240,6 +241,12 @@ class TrainConfig(Section):
         1, "Accumulation", low=1, high=1024, prefix="× ", stops=_powers(1, 64),
         help="Batches added up before the weights change: a larger batch without more memory.",
         cost="A step takes this many times longer.",
+    )  # fmt: skip
+    optimizer: str = setting(
+        "adamw", "Optimizer", choices=(Choice("adamw", "AdamW"), Choice("muon", "Muon")),
+        help="How gradients become changes. Muon moves the blocks' matrices in all directions alike and "
+        "learns more from each step; AdamW scales every weight on its own.",
+        cost="Muon remembers half as much and takes a little longer per step.",
     )  # fmt: skip
     learning_rate: float = setting(
         1e-3, "Learning rate", low=1e-8, high=1.0, scientific=True,

@@ -1,8 +1,9 @@
 """A run in one .safetensors file: tensors plus JSON, nothing that can run code.
 
 Tensors: `model.<parameter>`, `optimizer.<parameter>.<moment>`, `history.<column>`. Metadata: format,
-step, config, tokenizer and samples. A file without `optimizer.` tensors has weights alone; training it
-further starts the optimizer anew.
+step, config, tokenizer, samples, exams, bytes per token and the fingerprint of the texts; the last three
+may be missing. A file without `optimizer.` tensors has weights alone; training it further starts the
+optimizer anew.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import shutil
 import sys
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,11 @@ from torch import Tensor
 from gpt_studio.core import units
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.metrics import METRICS, History, Sample
+from gpt_studio.core.metrics import METRICS, Exam, History, Sample
 from gpt_studio.engine.device import is_out_of_memory
 from gpt_studio.engine.model import GPT
+from gpt_studio.engine.optimizers import moment_shapes
 from gpt_studio.engine.tokenizers import Tokenizer, tokenizer_from_dict
-from gpt_studio.engine.trainer import MOMENTS
 
 FORMAT = "gpt-studio/1"
 KEPT = "Nothing was changed."
@@ -48,7 +49,10 @@ WINDOWS = {5: errno.EACCES, 19: errno.EROFS, 39: errno.ENOSPC, 112: errno.ENOSPC
 
 @dataclass
 class Checkpoint:
-    """A run at one step. `moments` are the optimizer's, under "<parameter>.<moment>"; they may be missing."""
+    """A run at one step. `moments` are the optimizer's, under "<parameter>.<moment>"; they may be missing.
+
+    `fingerprint` is that of the texts learned from, empty where it is not known.
+    """
 
     config: RunConfig
     step: int
@@ -56,6 +60,13 @@ class Checkpoint:
     model: GPT
     history: History = field(default_factory=History)
     moments: Mapping[str, Tensor] = field(default_factory=dict)
+    fingerprint: str = ""
+
+    def weights_only(self) -> Checkpoint:
+        """The model to hand on, without what only its training and its charts need."""
+        history = History()
+        history.bytes_per_token = self.history.bytes_per_token
+        return replace(self, history=history, moments={})
 
 
 # ---------------------------------------------------------------- saving
@@ -193,13 +204,18 @@ def _columns(history: History) -> dict[str, Tensor]:
 
 
 def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
-    samples = [[sample.step, sample.prompt, sample.text] for sample in checkpoint.history.samples]
+    history = checkpoint.history
+    samples = [[sample.step, sample.prompt, sample.text] for sample in history.samples]
+    exams = [[exam.step, dict(exam.scores)] for exam in history.exams]
     return {
         "format": FORMAT,
         "step": str(checkpoint.step),
         "config": json.dumps(checkpoint.config.to_dict()),
         "tokenizer": json.dumps(checkpoint.tokenizer.to_dict()),
         "samples": json.dumps(samples),
+        "exams": json.dumps(exams),
+        "bytes_per_token": repr(history.bytes_per_token),
+        "fingerprint": checkpoint.fingerprint,
     }
 
 
@@ -290,10 +306,11 @@ def _read(file: Any) -> Checkpoint:
     if step < 0:
         raise _damaged("it has no step")
     model = _read_model(file, config)
-    moments = _read_moments(file, model)
-    history = _read_history(file, metadata["samples"])
+    moments = _read_moments(file, model, config.train.optimizer)
+    history = _read_history(file, metadata)
     _check_history(history, step)
-    return Checkpoint(config, step, tokenizer, model, history, moments)
+    fingerprint = metadata.get("fingerprint", "")
+    return Checkpoint(config, step, tokenizer, model, history, moments, fingerprint)
 
 
 def _check_format(format: str) -> None:
@@ -314,16 +331,11 @@ def _read_model(file: Any, config: RunConfig) -> GPT:
     return model
 
 
-def _read_moments(file: Any, model: GPT) -> dict[str, Tensor]:
+def _read_moments(file: Any, model: GPT, optimizer: str) -> dict[str, Tensor]:
     """The optimizer's memory; empty when the file has none."""
     if not any(key.startswith("optimizer.") for key in file.keys()):  # noqa: SIM118 (no mapping)
         return {}
-    shapes = {
-        f"{name}.{key}": torch.Size() if key == "step" else parameter.shape
-        for name, parameter in model.named_parameters()
-        for key in MOMENTS
-    }
-    return _read_tensors(file, "optimizer", shapes)
+    return _read_tensors(file, "optimizer", moment_shapes(dict(model.named_parameters()), optimizer))
 
 
 def _read_tensors(file: Any, part: str, shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
@@ -342,24 +354,35 @@ def _read_tensors(file: Any, part: str, shapes: Mapping[str, torch.Size]) -> dic
     return tensors
 
 
-def _read_history(file: Any, samples: str) -> History:
+def _read_history(file: Any, metadata: Mapping[str, str]) -> History:
     history = History()
     history.steps = _read_column(file, "steps", "q")
     history.columns = {metric.name: _read_column(file, metric.name, "d") for metric in METRICS}
     history.validation_steps = _read_column(file, "validation_steps", "q")
     history.validation_losses = _read_column(file, "validation_losses", "d")
     history.samples = [
-        Sample(int(step), str(prompt), str(text)) for step, prompt, text in json.loads(samples)
+        Sample(int(step), str(prompt), str(text)) for step, prompt, text in json.loads(metadata["samples"])
     ]
+    history.exams = [_read_exam(step, scores) for step, scores in json.loads(metadata.get("exams", "[]"))]
+    history.bytes_per_token = float(metadata.get("bytes_per_token", "0"))
+    if not 0 <= history.bytes_per_token < math.inf:
+        raise _damaged("its texts have no length")
     rows = {len(history.steps), *map(len, history.columns.values())}
     if len(rows) != 1 or len(history.validation_steps) != len(history.validation_losses):
         raise _damaged("its curves are of different lengths")
     return history
 
 
+def _read_exam(step: Any, scores: Any) -> Exam:
+    found = {str(skill): float(share) for skill, share in scores.items()}
+    if not all(0 <= share <= 1 for share in found.values()):
+        raise _damaged("its exams have impossible results")
+    return Exam(int(step), found)
+
+
 def _check_history(history: History, step: int) -> None:
     """Training goes on from the last row: after no step that is still to come, with numbers that can grow."""
-    for steps in (history.steps, history.validation_steps):
+    for steps in (history.steps, history.validation_steps, [exam.step for exam in history.exams]):
         if any(later <= earlier for earlier, later in pairwise((0, *steps, step + 1))):
             raise _damaged("the steps of its curves are out of order")
     if history and not all(0 <= history.row(-1)[name] < math.inf for name in ("tokens", "seconds")):

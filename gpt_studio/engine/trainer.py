@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
-from torch.optim import AdamW, Optimizer
 
 from gpt_studio.core import units, world
 from gpt_studio.core.config import RunConfig, TrainConfig
@@ -38,6 +37,7 @@ from gpt_studio.engine.device import PeakMemory, out_of_memory_explained
 from gpt_studio.engine.exams import examine
 from gpt_studio.engine.generator import generate
 from gpt_studio.engine.model import GPT, loss
+from gpt_studio.engine.optimizers import Optimizers
 
 Work = Generator[Event | None, None, None]
 
@@ -45,46 +45,11 @@ SMOOTHING = 20  # steps the throughput is averaged over
 VALIDATION_TOKENS = 16_384  # looked at in each validation
 SAMPLE_TOKENS = 96
 MEMORY_EVERY = 2.0  # seconds between two readings
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW remembers about each parameter
-
-
-def make_optimizer(
-    model: GPT, config: TrainConfig, remembered: Mapping[str, Tensor] | None = None
-) -> Optimizer:
-    """AdamW; weight decay pulls on matrices alone, not on offsets and norms.
-
-    All its memory is taken here, on the parameters' device, and not inside the first step, where a failure
-    would leave half of it. `remembered` are the moments to go on with, if there are any.
-    """
-    matrices = [p for p in model.parameters() if p.dim() >= 2]
-    vectors = [p for p in model.parameters() if p.dim() < 2]
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    optimizer = AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.95), fused=True)
-    for name, p in model.named_parameters():
-        if remembered:
-            state = {key: remembered[f"{name}.{key}"].to(p.device) for key in MOMENTS}
-        else:
-            fresh = (torch.zeros((), device=p.device), torch.zeros_like(p), torch.zeros_like(p))
-            state = dict(zip(MOMENTS, fresh, strict=True))
-        optimizer.state[p] = state
-    return optimizer
-
-
-def moments(model: GPT, optimizer: Optimizer) -> dict[str, Tensor]:
-    """What the optimizer remembers, under "<parameter>.<moment>"."""
-    return {
-        f"{name}.{key}": value
-        for name, parameter in model.named_parameters()
-        for key, value in optimizer.state[parameter].items()
-    }
 
 
 def train(
     model: GPT,
-    optimizer: Optimizer,
+    optimizer: Optimizers,
     dataset: Dataset,
     config: RunConfig,
     start: int = 0,
@@ -93,8 +58,9 @@ def train(
 ) -> Work:
     """Go on training after `start` steps, which saw so many tokens in so many seconds.
 
-    Yields Step after each step, Evaluated, Examined and Sampled at their intervals and at the end, MemoryMeasured
-    now and then, and None where others may have a turn: never between two parts of one change of weights.
+    Yields Step after each step, Evaluated, Examined and Sampled at their intervals and at the end,
+    MemoryMeasured now and then, and None where others may have a turn: never between two parts of one
+    change of weights.
 
     Raises:
         StudioError: the loss or a gradient is not finite, or memory ran out; the last whole step stays.
@@ -115,7 +81,7 @@ class _Trainer:
     def __init__(
         self,
         model: GPT,
-        optimizer: Optimizer,
+        optimizer: Optimizers,
         dataset: Dataset,
         config: RunConfig,
         done: int,
@@ -155,7 +121,7 @@ class _Trainer:
 
     def gradients(self, step: int) -> Generator[None, None, tuple[float, float]]:
         """Add up the gradients of the step's batches; return the mean loss and the gradients' norm."""
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         losses: list[Tensor] = []
         for index in range((step - 1) * self.plan.accumulation, step * self.plan.accumulation):
             if losses:

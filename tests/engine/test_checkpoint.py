@@ -15,26 +15,29 @@ from safetensors.torch import load_file, save_file
 
 from gpt_studio.core.config import GPTConfig, RunConfig, TrainConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.metrics import METRICS, History, Sample
+from gpt_studio.core.metrics import METRICS, Exam, History, Sample
 from gpt_studio.engine import checkpoint
+from gpt_studio.engine.characters import Characters
 from gpt_studio.engine.checkpoint import Checkpoint, load, save
 from gpt_studio.engine.model import GPT
+from gpt_studio.engine.optimizers import make_optimizer, moment_shapes, moments
 from gpt_studio.engine.tokenizers import tokenizer
-from gpt_studio.engine.trainer import make_optimizer, moments
 
 MODEL = GPTConfig(num_layers=1, heads=2, embed_size=8, max_length=8, vocab_size=257)
 
 
-def trained(model_config=MODEL, steps=2):
+def trained(model_config=MODEL, steps=2, plan=None):
     """A model after some steps, its optimizer, and all of it as a checkpoint."""
+    plan = plan or TrainConfig()
     torch.manual_seed(0)
     model = GPT(model_config)
-    optimizer = make_optimizer(model, TrainConfig())
+    optimizer = make_optimizer(model, plan)
     for _ in range(steps):
         model(torch.randint(257, (2, 8))).square().mean().backward()
         optimizer.step()
     return model, optimizer, Checkpoint(
-        RunConfig(model=model_config), steps, tokenizer("bytes"), model, history(), moments(model, optimizer)
+        RunConfig(model=model_config, train=plan), steps, tokenizer("bytes"), model, history(),
+        moments(model, optimizer), "c0ffee",
     )  # fmt: skip
 
 
@@ -44,6 +47,8 @@ def history():
         record.add_step(step, {metric.name: step / 3 for metric in METRICS})
     record.add_validation(2, 5.25)
     record.samples.append(Sample(2, "Größe ", "“ja”\n\ud800"))
+    record.exams += [Exam(1, {"facts": 0.0, "addition": 1 / 3}), Exam(2, {"facts": 1.0, "addition": 0.5})]
+    record.bytes_per_token = 3.7
     return record
 
 
@@ -54,19 +59,23 @@ def saved(tmp_path):
     return path
 
 
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
 @pytest.mark.parametrize("changes", [{}, {"tie_embeddings": False}, {"bias": False}])
-def test_everything_comes_back_bit_for_bit(tmp_path, changes):
-    model, optimizer, kept = trained(MODEL.changed(**changes))
+def test_everything_comes_back_bit_for_bit(tmp_path, changes, kind):
+    plan = TrainConfig(optimizer=kind)
+    model, optimizer, kept = trained(MODEL.changed(**changes), plan=plan)
     path = tmp_path / "größe 1.safetensors"
     assert save(path, kept) == path.stat().st_size
     found = load(path)
     assert (found.config, found.step, found.tokenizer) == (kept.config, 2, tokenizer("bytes"))
     assert vars(found.history) == vars(kept.history)
+    assert found.fingerprint == "c0ffee"
     ids = torch.randint(257, (1, 8))
     assert torch.equal(found.model(ids), model(ids))
+    assert found.moments.keys() == moment_shapes(dict(model.named_parameters()), kind).keys()
     assert all(torch.equal(found.moments[name], value) for name, value in kept.moments.items())
 
-    again = make_optimizer(found.model, TrainConfig(), found.moments)
+    again = make_optimizer(found.model, plan, found.moments)
     for net, updater in ((model, optimizer), (found.model, again)):
         updater.zero_grad()
         net(ids).square().mean().backward()
@@ -86,6 +95,23 @@ def test_a_file_may_hold_weights_alone(tmp_path):
     assert not found.moments
     optimizer = make_optimizer(found.model, TrainConfig(), found.moments)
     assert not any(value.any() for value in moments(found.model, optimizer).values())
+
+
+def test_a_model_to_hand_on_has_weights_alone(saved, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    save(path, load(saved).weights_only())
+    found = load(path)
+    assert path.stat().st_size < saved.stat().st_size / 2
+    assert (found.step, found.fingerprint, found.moments) == (2, "c0ffee", {})
+    assert (len(found.history), found.history.exams, found.history.samples) == (0, [], [])
+    assert found.history.bytes_per_token == 3.7
+    assert not [name for name in load_file(path) if name.startswith("optimizer.")]
+
+
+def test_files_of_before_there_were_exams_open(saved):
+    found = load(rewritten(saved, exams=None, bytes_per_token=None, fingerprint=None))
+    assert (found.history.exams, found.history.bytes_per_token, found.fingerprint) == ([], 0.0, "")
+    assert len(found.history) == 2
 
 
 def test_opening_holds_no_file(saved):
@@ -188,6 +214,8 @@ def test_what_a_killed_save_left_is_removed_by_the_next(saved):
 def test_the_room_asked_for_is_the_file_s(saved, monkeypatch):
     _, _, kept = trained()
     kept.history.samples += [Sample(2, "“", '\n"“ja”\\' * 20_000)] * 3
+    kept.history.exams += [Exam(step, {"facts": step / 7e4, "comparing": 0.25}) for step in range(3, 3000)]
+    kept.tokenizer = Characters("".join(map(chr, range(32, 10_000))))
     asked = []
     monkeypatch.setattr(checkpoint, "_check_room", lambda folder, need: asked.append(need))
     size = save(saved, kept)
@@ -284,6 +312,7 @@ def config_text(**model):
         {"config": config_text(embed_size=16)},
         {"config": config_text(tie_embeddings=False)},
         {"config": config_text(bias=False)},
+        {"config": json.dumps(RunConfig(model=MODEL, train=TrainConfig(optimizer="muon")).to_dict())},
         {"config": config_text(embed_size=16384, num_layers=96, heads=128, max_length=131072)},
         {"config": config_text(vocab_size=300)},
         {"config": "{}"},
@@ -297,6 +326,18 @@ def config_text(**model):
         {"step": "9" * 5000},
         {"samples": "[[1, 2]]"},
         {"samples": "nonsense"},
+        {"exams": "nonsense"},
+        {"exams": "[[1]]"},
+        {"exams": "[[1, [2]]]"},
+        {"exams": '[[1, {"facts": "all"}]]'},
+        {"exams": '[[1, {"facts": 1.5}]]'},
+        {"exams": '[[1, {"facts": NaN}]]'},
+        {"exams": '[[2, {"facts": 1}], [1, {"facts": 1}]]'},
+        {"exams": '[[3, {"facts": 1}]]'},
+        {"bytes_per_token": "many"},
+        {"bytes_per_token": "-1"},
+        {"bytes_per_token": "inf"},
+        {"bytes_per_token": "nan"},
     ],
 )  # fmt: skip
 def test_metadata_that_lies(saved, metadata):

@@ -17,7 +17,7 @@ from gpt_studio.core.config import GPTConfig, RunConfig, TrainConfig
 from gpt_studio.core.estimate import MB, parameter_shapes, parameters, training_memory
 from gpt_studio.core.presets import presets
 from gpt_studio.engine.model import GPT, loss
-from gpt_studio.engine.trainer import make_optimizer
+from gpt_studio.engine.optimizers import make_optimizer
 
 WORKSPACE = 0.7 * MB  # what a bf16 matrix product of these sizes takes for itself, at most
 
