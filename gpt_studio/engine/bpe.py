@@ -84,7 +84,14 @@ class BPE(Tokenizer):
     def encode_batch(self, texts: Sequence[str]) -> list[Ids]:
         if len(texts) == 1:
             return [self._encode_one(texts[0])]
-        return list(self._threads.map(self._encode_one, texts))
+        hands = os.cpu_count() or 1
+        shares = self._threads.map(
+            lambda first: list(map(self._encode_one, texts[first::hands])), range(hands)
+        )
+        found: list[Ids] = [self._ids] * len(texts)
+        for first, share in enumerate(shares):
+            found[first::hands] = share
+        return found
 
     def _encode_one(self, text: str) -> Ids:
         text = writable(text)

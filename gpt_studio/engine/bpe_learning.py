@@ -28,7 +28,7 @@ from gpt_studio.engine.tokenizer import Texts, writable
 PROCESS = Path(__file__).with_name("bpe_process.py")
 LEARNED_FROM = 128_000_000  # bytes; of larger texts an evenly spread part, which gives nearly the same tokens
 PIECE = 2**13  # characters; no token is longer
-WAITING = 256  # pieces handed over that the process has not taken yet
+WAITING = 2**21  # bytes handed over that the process has not taken yet
 PAUSE = 0.005  # seconds between two looks at the process; others have their turn meanwhile
 TEXT = "Learning the tokenizer"
 
@@ -103,6 +103,7 @@ class _Learner:
         except OSError as error:
             raise _failed() from error
         self._waiting = queue.SimpleQueue[bytes]()
+        self._given = self._taken = 0  # bytes
         self._learned = self._said = b""
         self._thread = threading.Thread(target=self._talk, name="bpe", daemon=True)
         self._thread.start()
@@ -119,8 +120,9 @@ class _Learner:
         """Hand over a piece of text, an empty one as the last; False: not now, it is busy."""
         if not self.is_busy():
             raise self._failure()
-        if piece and self._waiting.qsize() >= WAITING:
+        if piece and self._given - self._taken > WAITING:
             return False
+        self._given += len(piece)
         self._waiting.put(piece)
         return True
 
@@ -139,6 +141,7 @@ class _Learner:
         try:
             while piece := self._waiting.get():
                 stdin.write(struct.pack("<I", len(piece)) + piece)
+                self._taken += len(piece)
             stdin.write(struct.pack("<I", 0))
         except OSError:
             pass  # the process ended; it says below why
