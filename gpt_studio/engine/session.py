@@ -53,7 +53,6 @@ from gpt_studio.engine.generator import generate
 from gpt_studio.engine.library import Library
 from gpt_studio.engine.model import GPT, loss
 from gpt_studio.engine.optimizers import Optimizers, make_optimizer, moments
-from gpt_studio.engine.optimizers import Optimizers, make_optimizer, moments
 from gpt_studio.engine.tokenizer_files import write_tiktoken
 from gpt_studio.engine.tokenizers import Tokenizer
 from gpt_studio.engine.trainer import train
