@@ -198,8 +198,17 @@ def test_its_curves_are_those_of_the_checkpoint(trained):
     assert list(history.steps) == list(inside.steps) == list(range(1, 13))
     assert history.columns == inside.columns
     assert history.validation_losses == inside.validation_losses
+    assert read_samples(trained.samples) == inside.samples
     assert list(history.validation_steps) == [4, 8, 12]
     assert [sample.step for sample in read_samples(trained.samples)] == [6, 12]
+
+
+def test_the_small_world_brings_exams_into_both(files, tmp_path):
+    assert train(files, tmp_path / "run", "--data.corpora", "world", "--train.steps", "8") == 0
+    folder = RunFolder(tmp_path / "run")
+    exams = read_metrics(folder.metrics).exams
+    assert [exam.step for exam in exams] == [4, 8]
+    assert checkpoint.load(folder.last).history.exams == exams
 
 
 def test_the_best_checkpoint_has_the_lowest_validation_loss(trained):
@@ -392,8 +401,15 @@ def test_training_outlives_a_save_that_fails(files, tmp_path, monkeypatch, capsy
     at_step(monkeypatch, 3, lambda: shutil.rmtree(folder.last.parent))
     at_step(monkeypatch, 10, folder.make)
     assert train(files, tmp_path / "run") == 0
-    assert "Training goes on." in capsys.readouterr().err
+    assert capsys.readouterr().err.count("Training goes on.") == 2
     assert checkpoint.load(folder.last).step == 12
+
+
+def test_a_save_that_fails_is_not_tried_at_every_step(files, tmp_path, monkeypatch, capsys):
+    folder = RunFolder(tmp_path / "run")
+    at_step(monkeypatch, 3, lambda: shutil.rmtree(folder.last.parent))
+    assert train(files, folder.path, "--data.validation", "0") == 1
+    assert capsys.readouterr().err.count("Training goes on.") == 2  # at steps 5 and 10
 
 
 def test_a_last_save_that_fails_is_a_failure(files, tmp_path, monkeypatch, capsys):
@@ -422,10 +438,11 @@ def test_ctrl_c_in_a_real_process(files, tmp_path):
     assert checkpoint.load(folder.last).step == read_metrics(folder.metrics).steps[-1] >= 3
 
 
-def test_a_second_ctrl_c_ends_at_once():
+@pytest.mark.parametrize(("first", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_ends_at_once(first, code):
     with Interruption() as interruption:
-        signal.raise_signal(signal.SIGINT)
-        assert interruption.code == 130
+        signal.raise_signal(first)
+        assert interruption.code == code
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
 

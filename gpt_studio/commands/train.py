@@ -12,7 +12,7 @@ from gpt_studio.commands import UsageError, options
 from gpt_studio.commands.headless import Engine, Interruption
 from gpt_studio.commands.narrator import Narrator
 from gpt_studio.commands.output import StatusLine, note, say, say_json
-from gpt_studio.core import paths, units
+from gpt_studio.core import paths, units, world
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.corpora import label
 from gpt_studio.core.errors import StudioError
@@ -22,6 +22,7 @@ from gpt_studio.core.events import (
     DataReport,
     Evaluated,
     Event,
+    Examined,
     MemoryMeasured,
     Open,
     Opened,
@@ -124,9 +125,12 @@ class _Training:
         self._resumed = opened is not None
         self._status = status
         self._json = json
-        self._step = self._saved = opened.step if opened else 0
+        self._step = self._saved = self._tried = opened.step if opened else 0
         best = opened.history.best_validation if opened else None
         self._best = best[1] if best else math.inf
+        self._is_best = False  # the step there is, of all that were evaluated
+        self._is_new = False  # there is something that no checkpoint has
+        self._last_look = Examined if world.NAME in config.data.corpora else Evaluated
         known = opened.history.bytes_per_token if opened else 0.0
         self._bytes_per_token = known or report.bytes_per_token
         tell = (lambda _: None) if json else say
@@ -161,14 +165,14 @@ class _Training:
                 self._begin(config)
             case Step(step):
                 self._begin(self._config)
-                self._step = step
-        self._record(event)
-        match event:
+                self._step, self._is_best = step, False
             case Evaluated(_, loss):
-                self._save_on_the_way(best=loss < self._best)
+                self._is_best = loss < self._best
                 self._best = min(self._best, loss)
-            case Step(step) if step > self._saved + self._config.train.evaluate_every:
-                self._save_on_the_way()  # without held-out text nothing is evaluated
+        self._record(event)
+        late = self._step > self._tried + self._config.train.evaluate_every  # nothing held out, no exam
+        if isinstance(event, self._last_look) or late:
+            self._save_on_the_way()
 
     # ------------------------------------------------------------ records
 
@@ -219,29 +223,31 @@ class _Training:
         if isinstance(event, MemoryMeasured) and event.peak > self._measured:
             self._writer.describe(memory=self._writer.about["memory"] | {"measured": event.peak})
         line = self._writer.record(event)
+        self._is_new |= line is not None
         if line and self._json:
             say_json(line)
         self._narrator.hear(event)
 
     # ------------------------------------------------------------ checkpoints
 
-    def _save_on_the_way(self, best: bool = False) -> None:
+    def _save_on_the_way(self) -> None:
         """Keep what was learned so far; training outlives a full disk."""
+        self._tried = self._step
         try:
             self._save()
-            if best:
-                self._folder.keep_best()
         except StudioError as error:
             self._status.clear()
             note(f"{error.what}. Training goes on.")
 
     def _save(self) -> None:
         self._engine.finish(Save(str(self._folder.last)))
-        self._saved = self._step
+        self._saved, self._is_new = self._step, False
+        if self._is_best:
+            self._folder.keep_best()
 
     def _save_what_is_new(self) -> None:
         self._status.clear()
-        if self._step > self._saved:
+        if self._is_new:
             self._save()
         if self._writer and self._json:
             say_json({"step": self._saved, "saved": str(self._folder.last)})
@@ -252,7 +258,7 @@ class _Training:
         """Try to keep what was learned before a failure; say what is kept, if anything is."""
         lost = ""
         try:
-            if self._step > self._saved:
+            if self._is_new:
                 self._save()
         except StudioError as error:
             lost = f"{error.what}. "
