@@ -27,6 +27,7 @@ class Draft:
     """A folder being filled, and the facts that will be told of it."""
 
     path: Path
+    key: str
     facts: dict[str, Any] = field(default_factory=dict)
 
     @contextmanager
@@ -81,8 +82,10 @@ class Cache:
         return Entry(path, manifest["facts"])
 
     @contextmanager
-    def making(self, key: str) -> Iterator[Draft]:
+    def making(self, key: str = "") -> Iterator[Draft]:
         """Make the entry of a key: it is there when this ends without an error, else there is nothing.
+
+        The draft may still be given its key when it is complete.
 
         Raises:
             StudioError: the disk is full, or the folder cannot be written.
@@ -91,14 +94,14 @@ class Cache:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._sweep()
-            draft = Draft(Path(tempfile.mkdtemp(prefix=f".{os.getpid()}-", dir=self._folder)))
+            draft = Draft(Path(tempfile.mkdtemp(prefix=f".{os.getpid()}-", dir=self._folder)), key)
             yield draft
             files = {path.name: path.stat().st_size for path in draft.path.iterdir()}
             with draft.file(MANIFEST) as file:
                 file.write(json.dumps({"files": files, "facts": draft.facts}).encode())
-            self._rename(draft.path, key)
+            self._rename(draft.path, draft.key)
             with suppress(OSError):  # another process may remove entries, too
-                self._trim(key)
+                self._trim(draft.key)
         except OSError as error:
             raise _unwritable(self._folder, error) from error
         finally:

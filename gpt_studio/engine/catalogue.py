@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, Any
@@ -15,8 +15,9 @@ import numpy.typing as npt
 from gpt_studio.core.config import DataConfig
 from gpt_studio.core.corpora import label
 from gpt_studio.core.errors import StudioError
-from gpt_studio.engine.cache import Cache, Draft, Entry
-from gpt_studio.engine.corpora import Fingerprint, Work, documents, fingerprint, has_dialogues
+from gpt_studio.core.events import Progress
+from gpt_studio.engine.cache import Cache, Entry
+from gpt_studio.engine.corpora import Fingerprint, Work, fingerprint, has_dialogues, size
 from gpt_studio.engine.formats import UNCHANGED, Document
 from gpt_studio.engine.sketch import BINS, Sketch, Sketcher
 
@@ -29,13 +30,29 @@ ROWS = 4096  # kept in memory
 CONTROL = bytes({*range(32), 127} - set(b"\t\n\r\f"))
 NOT_CONTROL = bytes(set(range(256)) - set(CONTROL))
 
+Found = Iterator[Document | Progress | None]  # documents, and progress in between
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A corpus as its files are now."""
+
+    name: str
+    files: Fingerprint
+    key: str
+
+    @property
+    def size(self) -> int:
+        """Bytes there are to read, or about as many."""
+        return size(self.name, (size for _, _, size in self.files))
+
 
 @dataclass(frozen=True)
 class Catalogue:
     """A corpus that was read once: its documents, in order, and facts about all of them."""
 
-    name: str
-    files: Fingerprint
+    wanted: Wanted
+    entry: Entry
     content: str  # a digest of all documents, the key of their tokens
     outline: str  # a digest of how many characters each document has
     size: int  # bytes of UTF-8
@@ -44,7 +61,6 @@ class Catalogue:
     control: int
     misencoded: tuple[str, ...]  # files
     largest: tuple[str, int]  # file and bytes of the largest document
-    entry: Entry
 
     @cached_property
     def rows(self) -> npt.NDArray[Any]:
@@ -58,34 +74,56 @@ class Catalogue:
         return found
 
 
-def catalogue(name: str, data: DataConfig) -> Work[Catalogue]:
-    """What a corpus holds; read anew only if its files changed.
+def wanted(name: str, data: DataConfig) -> Work[Wanted]:
+    """Look at the files of a corpus.
+
+    Raises:
+        StudioError: it is missing, or may not be read.
+    """
+    files = yield from fingerprint(name)
+    written = data.template if has_dialogues(name, files) else None
+    text = repr((VERSION, name, files, written))
+    return Wanted(name, files, hashlib.blake2b(text.encode(), digest_size=16).hexdigest())
+
+
+def find(what: Wanted) -> Catalogue | None:
+    """What a corpus holds, if it was read before as it is now."""
+    entry = _shelf().find(what.key)
+    if entry is None:
+        return None
+    misencoded, largest = (tuple(entry.facts[name]) for name in ("misencoded", "largest"))
+    return Catalogue(what, entry, **{**entry.facts, "misencoded": misencoded, "largest": largest})
+
+
+def make(what: Wanted, found: Found, through: Callable[[Found], Work[None]]) -> Work[Catalogue]:
+    """Note what a corpus holds while something takes the documents found in it `through`.
 
     Raises:
         StudioError: it cannot be used, it changed while it was read, or there is no room on the disk.
     """
-    files = yield from fingerprint(name)
-    written = data.template if has_dialogues(name, files) else None
-    key = hashlib.blake2b(repr((VERSION, name, files, written)).encode(), digest_size=16).hexdigest()
-    shelf = Cache("texts", LIMIT)
-    entry = shelf.find(key)
-    if entry is None:
-        with shelf.making(key) as draft:
-            yield from _read(name, data, draft)
-            if (yield from fingerprint(name)) != files:
-                raise changed(name)
-        entry = shelf.find(key)
-        if entry is None:
-            raise changed(name)
-    facts = entry.facts
-    return Catalogue(
-        name,
-        files,
-        **{key: facts[key] for key in ("content", "outline", "size", "characters", "documents", "control")},
-        misencoded=tuple(facts["misencoded"]),
-        largest=tuple(facts["largest"]),
-        entry=entry,
-    )
+    with _shelf().making(what.key) as draft:
+        with draft.file("documents.bin") as rows, draft.file("sketches.bin") as sketches:
+            reader = _Reader(rows, sketches)
+            yield from through(reader.watched(found))
+            reader.flush()
+        if (yield from fingerprint(what.name)) != what.files:
+            raise changed(what.name)
+        draft.facts = reader.facts()
+    of = find(what)
+    if of is None:
+        raise changed(what.name)
+    return of
+
+
+def only_read(found: Found) -> Work[None]:
+    """Take documents through nothing."""
+    for item in found:
+        if not isinstance(item, Document):
+            yield item
+
+
+def _shelf() -> Cache:
+    return Cache("texts", LIMIT)
 
 
 def changed(name: str) -> StudioError:
@@ -93,18 +131,6 @@ def changed(name: str) -> StudioError:
     return StudioError(
         f"“{label(name)}” changed while it was read.", kept=UNCHANGED, tries="Wait until it is complete."
     )
-
-
-def _read(name: str, data: DataConfig, draft: Draft) -> Work[None]:
-    with draft.file("documents.bin") as rows, draft.file("sketches.bin") as sketches:
-        reader = _Reader(rows, sketches)
-        for item in documents(name, data):
-            if isinstance(item, Document):
-                reader.add(item)
-            else:
-                yield item
-        reader.flush()
-    draft.facts = reader.facts()
 
 
 class _Reader:
@@ -123,7 +149,14 @@ class _Reader:
         self._largest = ("", 0)
         self.size = self.characters = self.documents = self.control = 0
 
-    def add(self, piece: Document) -> None:
+    def watched(self, found: Found) -> Found:
+        """The same, noted in passing."""
+        for item in found:
+            if isinstance(item, Document):
+                self._add(item)
+            yield item
+
+    def _add(self, piece: Document) -> None:
         text = piece.text.encode()
         self._digest.update(text)
         self._sketcher.add(text, piece.ends)

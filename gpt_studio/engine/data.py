@@ -19,10 +19,10 @@ from gpt_studio.core.corpora import label, weights_after
 from gpt_studio.core.errors import Remedy, StudioError
 from gpt_studio.core.events import DataReport, PreviewToken, Progress, TextFacts
 from gpt_studio.core.settings import Value
-from gpt_studio.engine import shards
+from gpt_studio.engine import catalogue, shards
 from gpt_studio.engine.cache import Cache
-from gpt_studio.engine.catalogue import Catalogue, catalogue, contents
-from gpt_studio.engine.corpora import Work, documents
+from gpt_studio.engine.catalogue import Catalogue, contents
+from gpt_studio.engine.corpora import T, Work, documents
 from gpt_studio.engine.formats import Document
 from gpt_studio.engine.reading import Batch, Tokens, batch, check_length, validation_batches
 from gpt_studio.engine.report import Census, report, text_facts
@@ -33,6 +33,7 @@ from gpt_studio.engine.tokenizers import Ids, Tokenizer, open_tokenizer
 
 __all__ = ["Batch", "Dataset", "Tokens", "batch", "prepare", "validation_batches"]
 
+LEARNED_TOKENIZERS = ("characters", "bpe")  # from the texts
 SAMPLE = 2**14  # tokens of one piece of a sample
 
 
@@ -89,12 +90,10 @@ def prepare(config: DataConfig) -> Work[Dataset]:
     started = time.perf_counter()
     if not config.corpora:
         raise StudioError("No corpus is chosen.", tries="Choose one on the Data page, or add a text file.")
-    read: list[Catalogue] = []
-    for name in dict.fromkeys(config.corpora):
-        with may_be_left_out(name, config):
-            read.append((yield from catalogue(name, config)))
-    kind = yield from _tokenizer(config, read)
-    found, cached = yield from _shards(config, read, kind)
+    known = yield from _known_tokenizer(config)
+    read, read_before = yield from _read(config, known)
+    kind = known or (yield from _learned_tokenizer(config, read))
+    found, made_before = yield from _shards(config, read, kind)
 
     fates = hold_out(_column(read, "digest"), _column(read, "size"), config.validation)
     facts = yield from _facts(read, fates, config.validation)
@@ -115,7 +114,7 @@ def prepare(config: DataConfig) -> Work[Dataset]:
             facts,
             validation_documents=int(np.count_nonzero(fates != LEARNED)),
             seconds=time.perf_counter() - started,
-            cached=cached,
+            cached=made_before and (read_before or not known),
         ),
         tuple(found),
     )
@@ -145,45 +144,83 @@ def _weights(config: DataConfig) -> list[float]:
     return list(weights.values()) if config.weights else []
 
 
-def _tokenizer(config: DataConfig, read: Sequence[Catalogue]) -> Work[Tokenizer]:
-    """The one to use, learned from the texts if it is of that kind."""
+def _known_tokenizer(config: DataConfig) -> Work[Tokenizer | None]:
+    """The tokenizer, if it does not depend on the texts."""
+    if config.tokenizer in LEARNED_TOKENIZERS:
+        return None
+    return (yield from open_tokenizer(config, lambda: iter(()), 0, ""))
 
+
+def _learned_tokenizer(config: DataConfig, read: Sequence[Catalogue]) -> Work[Tokenizer]:
     def texts() -> Iterator[str | None]:
         for one in read:
-            for item in documents(one.name, config):
+            for item in documents(one.wanted.name, config):
                 yield item.text if isinstance(item, Document) else None
 
     return (yield from open_tokenizer(config, texts, sum(one.size for one in read), contents(read)))
 
 
+def _read(config: DataConfig, kind: Tokenizer | None) -> Work[tuple[list[Catalogue], bool]]:
+    """What each corpus holds, and whether all were read before.
+
+    With a tokenizer, a corpus that was not is read once, for what it holds and for its tokens.
+    """
+    wishes = []
+    for name in dict.fromkeys(config.corpora):
+        with may_be_left_out(name, config):
+            wishes.append((yield from catalogue.wanted(name, config)))
+    there = [catalogue.find(wish) for wish in wishes]
+    parts = _Parts(sum(wish.size for wish, one in zip(wishes, there, strict=True) if one is None))
+    read = []
+    for wish, one in zip(wishes, there, strict=True):
+        if one is None:
+            texts = documents(wish.name, config, "Tokenizing" if kind else "Reading")
+            if kind:
+                work = shards.make_in_passing(wish, kind, texts)
+            else:
+                work = catalogue.make(wish, texts, catalogue.only_read)
+            with may_be_left_out(wish.name, config):
+                one = yield from parts.of(wish.size, work)
+        read.append(one)
+    return read, None not in there
+
+
 def _shards(config: DataConfig, read: Sequence[Catalogue], kind: Tokenizer) -> Work[tuple[list[Shard], bool]]:
     """The tokens of each corpus, and whether all were there before."""
     there = [shards.find(one, kind) for one in read]
-    total = sum(one.size for one, shard in zip(read, there, strict=True) if shard is None)
-    done = 0
+    parts = _Parts(sum(one.size for one, shard in zip(read, there, strict=True) if shard is None))
     found = []
     for one, shard in zip(read, there, strict=True):
         if shard is None:
-            with may_be_left_out(one.name, config):
-                shard = yield from _as_part(shards.make(one, kind, config), done, one.size, total)
-            done += one.size
+            name = one.wanted.name
+            with may_be_left_out(name, config):
+                work = shards.make(one, kind, documents(name, config, "Tokenizing"))
+                shard = yield from parts.of(one.size, work)
         found.append(shard)
     return found, None not in there
 
 
-def _as_part(work: Work[Shard], before: int, size: int, total: int) -> Work[Shard]:
-    """Work whose progress is shown as `size` of a `total` of which some was done before."""
-    with closing(work):
-        while True:
-            try:
-                event = next(work)
-            except StopIteration as end:
-                shard: Shard = end.value
-                return shard
-            if event:
-                done = before + size * event.done // max(1, event.total)
-                event = Progress(event.kind, event.text, done, total)
-            yield event
+class _Parts:
+    """Work done one after the other, with progress over all of it."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+
+    def of(self, size: int, work: Work[T]) -> Work[T]:
+        """The next work, which is `size` of the total."""
+        with closing(work):
+            while True:
+                try:
+                    event = next(work)
+                except StopIteration as end:
+                    self._done += size
+                    result: T = end.value
+                    return result
+                if event:
+                    done = self._done + size * event.done // max(1, event.total)
+                    event = Progress(event.kind, event.text, done, self._total)
+                yield event
 
 
 def _column(read: Sequence[Catalogue], name: str) -> Ids:

@@ -79,7 +79,14 @@ def report(
         data=config,
         fingerprint=hashlib.blake2b((contents(read) + kind.key).encode(), digest_size=16).hexdigest(),
         corpora=tuple(
-            Corpus(one.name, label(one.name), one.size, one.documents, len(mine) + len(other), share)
+            Corpus(
+                one.wanted.name,
+                label(one.wanted.name),
+                one.size,
+                one.documents,
+                len(mine) + len(other),
+                share,
+            )
             for one, (mine, other), share in zip(read, sides, train.parts, strict=True)
         ),
         vocab_size=kind.vocab_size,
@@ -100,8 +107,8 @@ def report(
 
 def _preview(of: Catalogue, shard: Shard, census: Census) -> Preview:
     first = shard.tokens[:PREVIEW]
-    title = f"{label(of.name)} · first {number(len(first))} tokens"
-    return Preview(of.name, title, census.shown(first))
+    title = f"{label(of.wanted.name)} · first {number(len(first))} tokens"
+    return Preview(of.wanted.name, title, census.shown(first))
 
 
 def text_facts(read: Sequence[Catalogue], repeats: Repeats) -> TextFacts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,17 +13,18 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gpt_studio.core.config import DataConfig
 from gpt_studio.core.events import Progress
+from gpt_studio.engine import catalogue
 from gpt_studio.engine.cache import Cache, Draft, Entry
-from gpt_studio.engine.catalogue import Catalogue, Outline, changed
-from gpt_studio.engine.corpora import Work, documents, fingerprint
+from gpt_studio.engine.catalogue import Catalogue, Found, Outline, Wanted, changed
+from gpt_studio.engine.corpora import Work, fingerprint
 from gpt_studio.engine.formats import PIECE, Document
 from gpt_studio.engine.tokenizers import Ids, Tokenizer
 
 LIMIT = 20 * 2**30  # bytes on the disk
 CORES = os.cpu_count() or 1
-AHEAD = 4 * CORES  # texts read ahead of the tokenizer, PIECE characters each
+BUNDLE = 4 * PIECE  # characters a thread is given at a time: long enough that handing over costs little
+AHEAD = 3 * CORES  # bundles read ahead of the threads
 TURN = 0.02  # seconds waited until others have their turn
 
 Counts = npt.NDArray[np.int64]  # of each id
@@ -58,20 +59,36 @@ def find(of: Catalogue, kind: Tokenizer) -> Shard | None:
     return Shard(entry, token_type(kind)) if entry else None
 
 
-def make(of: Catalogue, kind: Tokenizer, data: DataConfig) -> Work[Shard]:
-    """Make the tokens of a corpus, on all cores.
+def make(of: Catalogue, kind: Tokenizer, found: Found) -> Work[Shard]:
+    """Make the tokens of the documents found in a corpus, on all cores.
 
     Raises:
         StudioError: it cannot be read, it changed, or there is no room on the disk.
     """
     with _shelf().making(_key(of, kind)) as draft:
-        outline = yield from _tokenize(kind, documents(of.name, data, "Tokenizing"), draft)
-        if outline != of.outline or (yield from fingerprint(of.name)) != of.files:
-            raise changed(of.name)
-    found = find(of, kind)
-    if found is None:
-        raise changed(of.name)
-    return found
+        outline = yield from _tokenize(kind, found, draft)
+        if outline != of.outline or (yield from fingerprint(of.wanted.name)) != of.wanted.files:
+            raise changed(of.wanted.name)
+    shard = find(of, kind)
+    if shard is None:
+        raise changed(of.wanted.name)
+    return shard
+
+
+def make_in_passing(what: Wanted, kind: Tokenizer, found: Found) -> Work[Catalogue]:
+    """Make the tokens of a corpus that was not read before, while what it holds is noted.
+
+    Raises:
+        StudioError: as for `make`.
+    """
+    with _shelf().making() as draft:
+
+        def through(found: Found) -> Work[None]:
+            yield from _tokenize(kind, found, draft)
+
+        of = yield from catalogue.make(what, found, through)
+        draft.key = _key(of, kind)
+    return of
 
 
 def token_type(kind: Tokenizer) -> np.dtype[np.uint16] | np.dtype[np.uint32]:
@@ -95,7 +112,7 @@ class _Encoded(NamedTuple):
     counts: Counts
 
 
-def _tokenize(kind: Tokenizer, found: Iterator[Document | Progress | None], draft: Draft) -> Work[str]:
+def _tokenize(kind: Tokenizer, found: Found, draft: Draft) -> Work[str]:
     """Write tokens, starts and counts; return the outline of the documents read."""
     threads = ThreadPoolExecutor(CORES, "tokenize")
     waiting: deque[tuple[list[Document], Future[_Encoded]]] = deque()
@@ -120,8 +137,8 @@ def _tokenize(kind: Tokenizer, found: Iterator[Document | Progress | None], draf
     return writer.outline.digest()
 
 
-def _bundles(found: Iterable[Document | Progress | None]) -> Iterator[list[Document] | Progress | None]:
-    """The pieces in lists of some PIECE characters, with the progress in between."""
+def _bundles(found: Found) -> Iterator[list[Document] | Progress | None]:
+    """The pieces in lists of some BUNDLE characters, with the progress in between."""
     bundle: list[Document] = []
     size = 0
     for item in found:
@@ -130,7 +147,7 @@ def _bundles(found: Iterable[Document | Progress | None]) -> Iterator[list[Docum
             continue
         bundle.append(item)
         size += len(item.text)
-        if size >= PIECE:
+        if size >= BUNDLE:
             yield bundle
             bundle, size = [], 0
     if bundle:
@@ -147,7 +164,7 @@ def wait(future: Future[Any]) -> Iterator[None]:
 
 
 def _encode(kind: Tokenizer, bundle: list[Document]) -> _Encoded:
-    end = np.array([kind.end])
+    end = np.array([kind.end], kind.dtype)
     found: list[Ids] = []
     lengths = []
     for document in bundle:
@@ -156,7 +173,7 @@ def _encode(kind: Tokenizer, bundle: list[Document]) -> _Encoded:
         if document.ends:
             found.append(end)
         lengths.append(len(ids) + document.ends)
-    ids = np.concatenate(found).astype(token_type(kind))
+    ids = np.concatenate(found).astype(token_type(kind), copy=False)
     return _Encoded(ids, np.array(lengths), np.bincount(ids, minlength=kind.vocab_size))
 
 

@@ -25,6 +25,7 @@ WINDOW = 16  # bytes of a piece
 SHORT = 200  # bytes; documents with fewer have too few pieces, and only repeat one that equals them
 SIMILAR = 48  # bins in which near duplicates agree: three of four, found at a similarity of 0.8 and more
 BANDS = 16  # of four bins; near duplicates agree in at least one of them
+ALONE = 2**12  # bytes; documents with fewer are hashed together
 BLOCK = 2**18  # bytes hashed at a time: fits into a processor's cache
 ROWS = 2**14  # pairs compared at a time
 
@@ -53,7 +54,7 @@ class Sketcher:
         if not ends:
             if len(self._open) >= BLOCK:
                 self._hash_open()
-        elif self._smallest is None:
+        elif self._smallest is None and len(self._open) < ALONE:
             self._waiting.append(bytes(self._open))
             self._size += len(self._open)
             self._open.clear()
