@@ -262,6 +262,7 @@ def test_checkpoints_and_drops_while_training_are_left_alone(page, edits, read):
 
 def test_everything_is_locked_with_a_reason_while_training(page, edits, read):
     read = edited(read, tokenizer="bpe", corpora=(WORLD, LIBRARY), weights=(0.5, 0.5))
+    page.set_known_paths(["/texts/a"])
     compared = Compared(read.config.data, 10, True, (Comparison("bytes", "Bytes", 257, 90, 10, 1.0),))
     page.show_state(replace(read, running=frozenset(["train"])))
     page.show_comparison(compared)
@@ -270,6 +271,8 @@ def test_everything_is_locked_with_a_reason_while_training(page, edits, read):
     page.tokenizer.choice.button("bytes").click()
     page.corpora.by_size.click()
     page.length_card.table.taken.emit("bytes")
+    QTest.keyClick(page.corpora.row("/texts/a"), Qt.Key.Key_Delete)
+    assert page.known_paths() == ["/texts/a"]
     assert edits == []
     assert page.tokenizer.bpe.field.isReadOnly()
     assert not page.tokenizer.bpe.slider.isEnabled()

@@ -56,7 +56,7 @@ def test_a_text_counts_once_it_is_finished(row, edits, idle):
     row.show_state(replace(idle, config=config_of(WORLD)))
     field = row.fields["turn_end"]
     type_into(field, "\\n--\\n")
-    row.show_state(replace(idle, config=config_of(WORLD), step=3, running=frozenset(["compare"])))
+    row.show_state(replace(idle, config=config_of(WORLD, validation=0.2)))
     assert field.text() == "\\n--\\n"  # what is half typed stays
     assert edits == []
     QTest.keyClick(field, Qt.Key.Key_Return)

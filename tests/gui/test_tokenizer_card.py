@@ -184,7 +184,8 @@ def test_the_pace_is_known_after_a_while_and_forgotten_with_other_work():
     assert pace.seconds_left(0, 100, now=10) is None
     assert pace.seconds_left(50, 100, now=10.5) is None  # too soon to tell
     assert pace.seconds_left(50, 100, now=12) == pytest.approx(2)
-    assert pace.seconds_left(0, 400, now=13) is None
-    assert pace.seconds_left(100, 400, now=15) == pytest.approx(6)
-    assert pace.seconds_left(20, 400, now=16) == pytest.approx(57)
+    assert pace.seconds_left(100, 400, now=13) is None
+    assert pace.seconds_left(200, 400, now=15) == pytest.approx(4)
+    assert pace.seconds_left(20, 400, now=16) is None
+    assert pace.seconds_left(120, 400, now=18) == pytest.approx(5.6)
     assert pace.seconds_left(400, 400, now=20) == 0
