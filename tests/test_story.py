@@ -1,10 +1,12 @@
-"""The main job, as a person does it: the real window, the real engine, a real corpus and a real file."""
+"""The main jobs, as a person does them: the real window, the real engine, real texts and a real file."""
 
 import pytest
 import torch
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtWidgets import QFileDialog
 
+from gpt_studio.core.paths import resources
+from gpt_studio.core.world import SKILLS
 from gpt_studio.engine.checkpoint import load
 from gpt_studio.gui.buttons import Button
 from gpt_studio.gui.inputs import NumberField
@@ -15,6 +17,7 @@ from gpt_studio.gui.worker import Worker
 
 RHYME = "The fox lives in the wood. The hen lives in the barn. Where does the fox live? In the wood.\n"
 PATIENCE = 60_000  # ms
+DEMO = resources() / "demo" / "small-world.safetensors"
 
 
 @pytest.fixture
@@ -64,10 +67,12 @@ def test_the_main_job(qtbot, window, tmp_path, monkeypatch):
     window.show_page("data")
     window.data_page.files_wanted.emit()
     boxes = {box.accessibleName(): box for box in window.data_page.findChildren(CheckBox)}
-    reference = next(box for name, box in boxes.items() if "reference" in name)
-    qtbot.mouseClick(reference, Qt.MouseButton.LeftButton)
+    world = next(box for name, box in boxes.items() if "Small world" in name)
+    qtbot.mouseClick(world, Qt.MouseButton.LeftButton)
     assert store.state.config.data.corpora == (str(corpus),)
     qtbot.waitUntil(lambda: store.state.report is not None, timeout=PATIENCE)
+    assert store.state.report.vocab_used == len(set(RHYME)) + 1  # and the end of text
+    assert store.state.config.model.vocab_size == store.state.report.vocab_size
 
     # Set a tiny model.
     panel = window.settings_panel
@@ -110,11 +115,11 @@ def test_the_main_job(qtbot, window, tmp_path, monkeypatch):
 
     # New, then Open: the same model, bit for bit, and everything around it.
     press(qtbot, window.top, "New")
-    qtbot.waitUntil(lambda: store.state.model is None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: store.state.run is None and not store.state.running, timeout=PATIENCE)
     store.reset()
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(file), ""))
     press(qtbot, window.top, "Open…")
-    qtbot.waitUntil(lambda: store.state.model is not None and not store.state.running, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: store.state.run is not None and not store.state.running, timeout=PATIENCE)
     assert torch.equal(logits_of(session._run.model), saved_logits)
     assert torch.equal(logits_of(load(file).model), saved_logits)
     assert (store.state.step, store.state.config, store.state.name) == (saved_step, saved_config, "fox")
@@ -125,3 +130,39 @@ def test_the_main_job(qtbot, window, tmp_path, monkeypatch):
     qtbot.waitUntil(lambda: store.state.step > saved_step + 5, timeout=PATIENCE)
     assert losses[-1] < losses[0] * 2 / 3
     assert window.banner.isHidden(), window.banner.text()
+
+
+def test_the_first_minute(qtbot, window):
+    """Nothing is chosen: the small world is there, one button trains, exams tell what was learned."""
+    store, page, chat = window.store, window.training_page, window.chat
+    qtbot.waitUntil(lambda: store.state.report is not None, timeout=PATIENCE)
+    assert page.hero.isVisible()
+    assert page.hero.corpus.value() == "Small world"
+    assert store.state.config.model.vocab_size == store.state.report.vocab_size
+    store.edit("model", {"num_layers": 1, "embed_size": 32, "heads": 2})  # as fast as a test has to be
+    store.edit("train", {"steps": 40, "evaluate_every": 20, "sample_every": 20, "batch_size": 8})
+    press(qtbot, page, "Train this model")
+    qtbot.waitUntil(lambda: len(page.skills.chart.exams) == 2, timeout=PATIENCE)
+    assert page.skills.isVisible()
+    assert [label for label, _ in page.skills.chart.rows()] == [skill.label for skill in SKILLS]
+    qtbot.waitUntil(lambda: not store.state.training, timeout=PATIENCE)
+    assert "bits/byte" in page.tiles.validation.caption()
+
+    # It is asked in the template it learned from.
+    assert chat.composer.mode.value() == "chat"
+    qtbot.mouseClick(chat.welcome.prompts[0], Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: chat._live is None, timeout=PATIENCE)
+    turn = chat.conversation.turns[0]
+    assert turn.prompt == f"Q: {turn.text}\nA:"
+    assert window.banner.isHidden(), window.banner.text()
+
+
+@pytest.mark.skipif(not DEMO.is_file(), reason="there is no demo model in this checkout")
+def test_the_demo_model_answers(qtbot, window):
+    store, chat = window.store, window.chat
+    qtbot.waitUntil(lambda: store.state.demo, timeout=PATIENCE)
+    assert window.training_page.hero.isVisible()
+    store.edit("sample", {"temperature": 0.0})
+    chat.send("Where does the fox live?")
+    qtbot.waitUntil(lambda: chat._live is None, timeout=PATIENCE)
+    assert "wood" in chat.conversation.turns[0].answer.text()

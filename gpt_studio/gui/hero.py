@@ -144,9 +144,15 @@ def _sentence(state: State) -> str:
     if state.problems:
         return f"{len(state.problems)} settings cannot be used as they are. The button leads to the first."
     return (
-        f"Everything is set: {_corpus_name(state)}, a model of {_parameters(state)} parameters, "
+        f"Everything is set: {_reading(state)}, a model of {_parameters(state)} parameters, "
         f"this computer. You can watch it learn to spell, then to {_outcome(state)}."
     )
+
+
+def _reading(state: State) -> str:
+    """The texts, as part of a sentence."""
+    only_world = state.config.data.corpora == (world.NAME,)
+    return "dialogues and stories of a small world" if only_world else _corpus_name(state)
 
 
 def _outcome(state: State) -> str:

@@ -35,6 +35,7 @@ def test_the_demo_model(idle):
 
 
 def test_training_says_how_far_and_how_long(idle):
+    idle = replace(idle, config=idle.config.changed("train", {"steps": 2000}))
     state = with_model(idle, 500, running=frozenset({"train"}), seconds_per_step=0.1)
     assert said(state) == ("Training", "25 %   500 of 2 000 steps · 2 min left")
     assert status_of(state).share == pytest.approx(0.25)

@@ -105,8 +105,10 @@ def shown(tile):
 
 @pytest.fixture
 def idle(idle):
-    """The texts have been read once: the vocabulary is known."""
-    return replace(idle, config=idle.config.changed("model", {"vocab_size": 93}))
+    """The texts have been read once: the vocabulary is known. The plan is one that is easy to reckon with."""
+    plan = {"steps": 2000, "batch_size": 16, "accumulation": 1}
+    config = idle.config.changed("model", {"vocab_size": 93, "max_length": 128})
+    return replace(idle, config=config.changed("train", plan))
 
 
 def texts(page):
@@ -124,13 +126,15 @@ def test_the_hero_says_what_is_set(page, idle):
         (f"2{SPACE}000 steps", f"2{SPACE}048 tokens each on 2 CPU cores"),
     ]
     assert page.hero.sentence() == (
-        f"Everything is set: Small world, a model of 0.8{SPACE}M parameters, this computer. "
+        f"Everything is set: dialogues and stories of a small world, a model of 0.8{SPACE}M parameters, "
+        "this computer. "
         "You can watch it learn to spell, then to answer; a chart shows which skills it has learned."
     )
 
 
 def test_of_other_texts_the_hero_promises_sentences(page, idle):
     page.show_state(replace(idle, config=idle.config.changed("data", {"corpora": ("python-reference",)})))
+    assert page.hero.sentence().startswith("Everything is set: Python reference, a model")
     assert page.hero.sentence().endswith("You can watch it learn to spell, then to form sentences.")
 
 
