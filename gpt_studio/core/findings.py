@@ -20,8 +20,8 @@ Severity = Literal["warn", "info"]
 
 USUAL_TOKENS = 20  # per parameter: Hoffmann et al., "Training compute-optimal large language models", 2022
 FEW_TOKENS = 1  # per parameter, so few that the model has room for all of them
-# Muennighoff et al., "Scaling data-constrained language models", 2023: the 16th reading of a text still
-# teaches something, the 40th nothing.
+# Reading a text again teaches less and less, from about the 16th time on little: Muennighoff et al., "Scaling
+# data-constrained language models", 2023. By the 40th, small models were seen to know it by heart.
 GOOD_PASSES = 16
 MANY_PASSES = 40
 FEW_CONTEXTS = 4

@@ -61,8 +61,7 @@ class Sketcher:
             if self._size >= BLOCK:
                 self._hash_waiting()
         else:
-            self._hash_open()
-            self._rows.append(_fingerprints(self._smallest))
+            self._rows.append(_fingerprints(self._hash_open()))
             self._open.clear()
             self._smallest = None
 
@@ -77,11 +76,15 @@ class Sketcher:
             self._rows.append(sketch(self._waiting))
             self._waiting, self._size = [], 0
 
-    def _hash_open(self) -> None:
+    def _hash_open(self) -> Hashes:
+        """The smallest hashes so far of the document that goes on."""
         self._hash_waiting()  # the rows keep the order of the documents
         found = _smallest([bytes(self._open)])
-        self._smallest = found if self._smallest is None else np.minimum(self._smallest, found)
+        if self._smallest is not None:
+            found = np.minimum(found, self._smallest)
+        self._smallest = found
         del self._open[: -(WINDOW - 1)]  # the next pieces begin in what is left
+        return found
 
 
 def sketch(documents: Sequence[bytes]) -> Sketch:
@@ -166,7 +169,7 @@ def near_duplicates(sketches: Sketch) -> Indices:
         values = bands[order, band]
         starts = np.flatnonzero(np.diff(values, prepend=~values[:1]))
         before = np.roll(order, 1)
-        before[starts] = order[starts]
+        before[starts] = order[starts]  # those have none
         _link(first, order, np.repeat(order[starts], np.diff(starts, append=len(order))), bins)
         _link(first, order, before, bins)
     while np.any(first[first] != first):

@@ -98,6 +98,11 @@ def test_training_stays_useful_with_the_steps_proposed():
     assert all(remedy.section != "train" for remedy in finding.remedies)
 
 
+def test_no_larger_model_is_proposed():
+    long = TINY.changed("model", {"max_length": 2048})
+    assert "Use Small" not in [remedy.label for remedy in only(findings(report(500_000), long)).remedies]
+
+
 def test_less_text_than_a_few_contexts_is_too_short():
     finding = only(findings(report(520), TINY))
     assert finding.name == "too_short"
@@ -204,6 +209,10 @@ def test_a_document_larger_than_all_others_together_dominates():
 def test_one_or_two_documents_dominate_nothing():
     assert findings(report(documents=1, largest=("book.txt", 1.0)), TINY) == ()
     assert findings(report(documents=2, largest=("book.txt", 0.9)), TINY) == ()
+
+
+def test_a_document_may_be_large():
+    assert findings(report(documents=3, largest=("book.txt", 0.45)), TINY) == ()
 
 
 def test_among_several_corpora_shares_help():

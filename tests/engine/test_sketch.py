@@ -79,6 +79,17 @@ def test_a_document_has_one_sketch_however_it_comes(sizes, seed, step):
     assert np.array_equal(all_sketches(texts), found)
 
 
+def test_no_place_is_lost_between_blocks(monkeypatch):
+    texts = [noise(Random(seed), 600) for seed in range(10)]
+    whole = all_sketches(texts)
+    monkeypatch.setattr(sketches, "BLOCK", 24)
+    sketcher = Sketcher()
+    for text in texts:
+        for start in range(0, 600, 50):
+            sketcher.add(text[start : start + 50], ends=start == 550)
+    assert np.array_equal(sketcher.finish(), whole)
+
+
 def test_sketches_agree_as_much_as_their_documents():
     random = Random(1)
     original = words(random, 3000)
@@ -123,6 +134,25 @@ def test_copies_point_to_the_first():
     first, second = noise(random, 500), noise(random, 5000)
     texts = [first, second, first, noise(random, 500), second, first]
     assert near_duplicates(all_sketches(texts)).tolist() == [-1, -1, 0, -1, 1, 0]
+
+
+def test_what_is_alike_by_way_of_another_is_alike():
+    first = np.arange(BINS, dtype=np.uint8)
+    second, third = first.copy(), first.copy()
+    second[:12] += 100
+    third[:24] += 100  # differs from the first in too many bins
+    rows = np.stack((first, second, third)).view(np.uint64)
+    assert near_duplicates(rows).tolist() == [-1, 0, 0]
+    assert near_duplicates(rows[[0, 2]]).tolist() == [-1, -1]
+
+
+def test_near_duplicates_are_found_behind_another_that_has_their_band():
+    other, first = np.arange(BINS, dtype=np.uint8), np.arange(BINS, dtype=np.uint8) + 100
+    first[:4] = other[:4]
+    second = first.copy()
+    second[4::4] += 50  # nothing else in common but single bins
+    rows = np.stack((other, first, second)).view(np.uint64)
+    assert near_duplicates(rows).tolist() == [-1, -1, 1]
 
 
 def test_short_documents_repeat_only_their_equals():
