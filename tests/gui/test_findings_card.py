@@ -3,10 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from PySide6.QtWidgets import QWidget
 
 from gpt_studio.core.events import Corpus, TextFacts
 from gpt_studio.core.findings import findings
 from gpt_studio.gui.findings_card import READABLE, FindingsCard
+from gpt_studio.gui.layouts import Column
+from gpt_studio.gui.scroll import Scroll
 from gpt_studio.gui.state import State
 from gpt_studio.gui.widgets import Label
 
@@ -87,12 +90,18 @@ def test_nothing_is_mended_while_training(card, faulty):
     assert all(button.isEnabled() for button in card.buttons())
 
 
-def test_each_text_has_the_height_it_needs(card, faulty, qtbot):
+@pytest.mark.parametrize("width", [700, 430])
+def test_each_text_has_the_height_it_needs_and_lines_that_can_be_read(faulty, qtbot, width):
+    page, card = QWidget(), FindingsCard()
+    column = Column(parent=page)
+    column.addWidget(card)
+    column.addStretch(1)
+    area = Scroll(page)
+    qtbot.addWidget(area)
+    area.resize(width, 400)
+    area.show()
     card.show_state(faulty)
-    card.show()
-    for width in (700, 430):
-        card.resize(width, card.heightForWidth(width))
-        for row in card._rows:
-            qtbot.waitUntil(lambda row=row: row.height() == row.heightForWidth(row.width()))
-            (text,) = row.findChildren(Label)
-            qtbot.waitUntil(lambda text=text: text.geometry().right() <= min(width, READABLE))
+    for row in card._rows:
+        qtbot.waitUntil(lambda row=row: row.height() == row.heightForWidth(row.width()))
+        (text,) = row.findChildren(Label)
+        qtbot.waitUntil(lambda text=text: text.geometry().right() <= min(width, READABLE))
