@@ -18,7 +18,7 @@ OWN = r"'(?i:[sdmt]|ll|ve|re)| ?[\p{L}\p{M}]++|\p{N}| ?[^\s\p{L}\p{M}\p{N}]++|\s
 # GPT-2's inside what remains when every digit has been cut out, as some of Hugging Face do it.
 GPT2_DIGITS = r"\p{N}|'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?![^\s\p{N}])|\s"
 
-KNOWN = (GPT2, OWN, GPT2_DIGITS)
+KNOWN = (GPT2, OWN, GPT2_DIGITS)  # checkpoints name them: none is ever changed, only added
 LONGEST = 4096  # characters
 LAST_SPACE = r"\s+(?!\S)"  # as every GPT has it: spaces, without the one that belongs to the next word
 

@@ -116,13 +116,15 @@ def test_a_failed_export_leaves_the_earlier_file(tmp_path: Path, monkeypatch: py
     write_tiktoken(own(), path)
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
 
-    def full(_: int) -> None:
+    def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StudioError, match="not exported: No space left"):
-        write_tiktoken(tokenizer("gpt2"), path)
-    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    for place, step in ((os, "fsync"), (Path, "replace")):
+        with monkeypatch.context() as patched:
+            patched.setattr(place, step, full)
+            with pytest.raises(StudioError, match="not exported: No space left"):
+                write_tiktoken(tokenizer("gpt2"), path)
+        assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
     with pytest.raises(StudioError, match="not exported"):
         write_tiktoken(own(), tmp_path / "nowhere" / "mine.tiktoken")
 
@@ -222,6 +224,39 @@ def test_any_merges_give_the_listed_ids_or_are_refused(data: st.DataObject) -> N
     texts = [*tokens, *data.draw(st.lists(st.text("abc", max_size=24), min_size=20, max_size=20))]
     for text in texts:
         assert kind.encode(text) == merged(text.encode(), merges, vocabulary, whole)
+
+
+@pytest.mark.parametrize(
+    ("merges", "text", "ids"),
+    [
+        ("bc ab ab+c", "abc", ["a", "bc"]),  # something is merged across the middle, from the left side
+        ("ab bc a+bc", "abc", ["ab", "c"]),  # and from the right side
+        ("aa ba ba+aa", "baaa", ["b", "aa", "a"]),  # and at the same rank, where the left one goes first
+    ],
+)
+def test_a_token_no_merge_leads_to_is_not_made(merges: str, text: str, ids: list[str]) -> None:
+    content = tokenizer_json(listed(merges))
+    vocabulary = content["model"]["vocab"]
+    assert merged(text.encode(), listed(merges), vocabulary, False) == [vocabulary[token] for token in ids]
+    assert from_tokenizer_json(content).encode(text) == [vocabulary[token] for token in ids]
+
+
+@pytest.mark.parametrize(
+    "merges",
+    [
+        "bc ab ab+c bc+d a+bc",  # the pair that makes "abc" comes after "bcd"
+        "ab+c ab",  # a merge of what is made later
+    ],
+)
+def test_merges_whose_order_ranks_cannot_have_are_refused(merges: str) -> None:
+    with pytest.raises(StudioError, match="order of its merges"):
+        from_tokenizer_json(tokenizer_json(listed(merges)))
+
+
+def listed(merges: str) -> list[tuple[str, str]]:
+    """ "ab ab+c": a with b, then ab with c."""
+    pairs = [tuple(merge.split("+")) if "+" in merge else (merge[0], merge[1]) for merge in merges.split()]
+    return [(left, right) for left, right in pairs]
 
 
 def test_a_byte_pair_encoding_as_it_is_learned_is_never_refused() -> None:

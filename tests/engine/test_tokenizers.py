@@ -263,6 +263,16 @@ def test_learning_that_is_stopped_leaves_no_process() -> None:
     assert set(psutil.Process().children()) == before
 
 
+def test_a_process_that_does_not_listen_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is while it merges."""
+    (tmp_path / "process.py").write_text("import time; time.sleep(1000)")
+    monkeypatch.setattr(bpe_learning, "PROCESS", tmp_path / "process.py")
+    work = learn_bpe(lambda: iter(["the owl"]), 7, 300)
+    for _ in range(5):
+        next(work)
+    work.close()
+
+
 def test_much_text_is_learned_from_an_even_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bpe_learning, "LEARNED_FROM", 30_000)
     texts = ["a" * 10_000, "b" * 280_000, "c" * 10_000]
