@@ -28,7 +28,7 @@ from gpt_studio.engine.reading import Batch, Tokens, batch, check_length, valida
 from gpt_studio.engine.report import Census, report, text_facts
 from gpt_studio.engine.shards import Shard
 from gpt_studio.engine.sketch import Repeats, repeats
-from gpt_studio.engine.split import HELD_OUT, LEARNED, Fates, hold_out, sides
+from gpt_studio.engine.split import LEARNED, Fates, hold_out, sides
 from gpt_studio.engine.tokenizers import Ids, Tokenizer, open_tokenizer
 
 __all__ = ["Batch", "Dataset", "Tokens", "batch", "prepare", "validation_batches"]
@@ -236,8 +236,9 @@ def _facts(read: Sequence[Catalogue], fates: Fates, share: float) -> Work[TextFa
     if entry is None:
         sketches = np.concatenate([one.sketches for one in read])
         sizes = _column(read, "size").astype(np.int64)
+        held_out = sizes * np.choose(fates, (0, 1, share))  # a split document gives its end
         with shelf.making(key) as draft, ThreadPoolExecutor(1, "repeats") as thread:
-            future = thread.submit(repeats, sketches, sizes, fates == HELD_OUT)
+            future = thread.submit(repeats, sketches, sizes, held_out)
             yield from shards.wait(future)
             draft.facts = asdict(future.result())
         facts = draft.facts

@@ -264,6 +264,16 @@ def test_overlap(tmp_path: Path, seed: int) -> None:
     assert finding.name == "overlap"
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_little_overlap_beside_the_end_of_a_book(tmp_path: Path, seed: int) -> None:
+    """The end of a large document is held out too, and most of all that is."""
+    writer = Writer(seed)
+    texts = writer.texts(40, 500, 1500)
+    texts += [writer.edited(text) for text in texts]
+    books = [writer.prose(400_000), writer.prose(400_000)]
+    assert found(folder(tmp_path / "corpus", texts + books)) == ()
+
+
 def held_out_texts(dataset: Dataset) -> list[str]:
     ids = dataset.validation.take(np.arange(len(dataset.validation)))
     ends = np.flatnonzero(ids == dataset.tokenizer.end)
