@@ -57,6 +57,7 @@ class PreviewCard(Card):
         self._preview: Preview | None = None
         self._asked: BatchKey | None = None  # the first batch that was wished for
         self._stopped = False  # reading came to no report
+        self._failed = False  # the first batch was wished for and did not come
         self._popover: TokenPopover | None = None
         self._found: list[tuple[int, int]] = []
         self._current = -1
@@ -100,11 +101,9 @@ class PreviewCard(Card):
     def show_state(self, state: State, corpus: str) -> None:
         """`corpus` is the name of the one to show."""
         before, self._state = self._state, state
-        was_reading = before is not None and "data" in before.running
-        if state.report or "data" in state.running:
-            self._stopped = False
-        elif was_reading:
-            self._stopped = True
+        ended = before.running - state.running if before else frozenset()
+        self._stopped = (self._stopped or "data" in ended) and not (state.report or "data" in state.running)
+        self._failed = self._failed or "batch" in ended
         self.template.show_state(state)
         batch = self.batch.batch()
         if batch and batch_key(batch.config) != batch_key(state.config):
@@ -138,6 +137,7 @@ class PreviewCard(Card):
         state = self._state
         if state is None:
             return
+        self._want_batch()
         batch = self.view.value() == "batch"
         page: QWidget
         if not state.config.data.corpora:
@@ -156,7 +156,6 @@ class PreviewCard(Card):
         self.search.setEnabled(page is self.area)
         if self.search.isChecked() and not self.search.isEnabled():
             self._close_search()
-        self._want_batch()
 
     def _caption_of(self, page: QWidget) -> str:
         batch = self.batch.batch()
@@ -173,7 +172,9 @@ class PreviewCard(Card):
             return "The texts were not read."
         if not state.awake:
             return "Starting"
-        return "Making tokens" if state.report is None else "Reading the first batch"
+        if state.report is None:
+            return "Making tokens"
+        return "The first batch could not be read." if self._failed else "Reading the first batch"
 
     def _want_batch(self) -> None:
         state = self._state
@@ -181,7 +182,7 @@ class PreviewCard(Card):
             return
         key = batch_key(state.config)
         if self.batch.batch() is None and key != self._asked:
-            self._asked = key
+            self._asked, self._failed = key, False
             self.batch_wanted.emit()
 
     # Tokens

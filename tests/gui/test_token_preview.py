@@ -213,6 +213,19 @@ def test_a_batch_of_other_settings_is_dropped(card, read):
     assert card.waiting.label.text() == "Reading the first batch"
 
 
+def test_a_batch_that_cannot_be_read_is_not_waited_for(card, read, wishes):
+    card.show_state(read, REFERENCE)
+    card.view.button("batch").click()
+    card.show_state(replace(read, running=frozenset(["batch"])), REFERENCE)
+    assert card.waiting.label.text() == "Reading the first batch"
+    card.show_state(read, REFERENCE)
+    assert card.waiting.label.text() == "The first batch could not be read."
+    assert len(wishes) == 1
+    card.show_state(replace(read, config=read.config.changed("model", {"max_length": 3})), REFERENCE)
+    assert len(wishes) == 2
+    assert card.waiting.label.text() == "Reading the first batch"
+
+
 def test_inputs_stand_above_their_targets(card, read):
     card.show_state(read, REFERENCE)
     card.view.button("batch").click()
