@@ -185,7 +185,7 @@ class _Tape:
 
 
 class _Step:
-    """A training step of `engine.model.GPT` with AdamW, as sizes. Its methods read like the step itself.
+    """A training step of `engine.model.GPT`, as sizes. Its methods read like the step itself.
 
     With bf16 autocast, matrix products read and write bf16; all that blocks add to stays fp32. Weights
     and their gradients are fp32, with bf16 copies while a product needs them.
@@ -195,6 +195,7 @@ class _Step:
         self.model = model = config.model
         self.low = config.train.precision == "bf16"
         self.accumulates = config.train.accumulation > 1
+        self.muon = config.train.optimizer == "muon"
         self.item = BF16 if self.low else FP32
 
         rows, width = config.train.batch_size * model.max_length, model.embed_size
@@ -203,7 +204,9 @@ class _Step:
         self.act = self.item * rows * width  # a matrix product's input or output
         self.hidden = model.forward_expansion * self.act
         self.statistics = 2 * FP32 * rows  # mean and spread, kept by each layer norm
-        self.sums = FP32 * rows * model.heads  # kept by fused attention
+        plain = kind == "cpu" and model.max_length <= SHORT
+        self.tables = self.item * rows * model.heads * model.max_length if plain else 0  # T × T for each head
+        self.sums = 0 if plain else FP32 * rows * model.heads  # kept by fused attention
         self.scores = rows * model.vocab_size  # as many as logits
 
         on_cpu = kind == "cpu"  # where masks are numbers; elsewhere one byte each
@@ -215,10 +218,11 @@ class _Step:
         self.square = width * width
         self.wide = model.forward_expansion * self.square
         self.matrices = 4 * self.square + 2 * self.wide  # of one block
+        self.shapes = [shape for shape in _block_shapes(model).values() if len(shape) == 2]
         self.table = model.vocab_size * width
         self.block_gradients = FP32 * _count(_block_shapes(model))
 
-        attention = self.stream + self.statistics + 5 * self.act + self.sums + self.mask
+        attention = self.stream + self.statistics + 5 * self.act + self.tables + self.sums + self.mask
         feed_forward = self.stream + self.statistics + self.act + 2 * self.hidden + self.mask
         self.block = attention + feed_forward  # what the way back through a block needs
 
@@ -226,14 +230,16 @@ class _Step:
         """The bytes of each part when all together are most."""
         weights = FP32 * parameters(self.model)
         gradients = weights if self.accumulates else 0  # those of the batches before
+        moments = 2 * weights - (FP32 * self.model.num_layers * self.matrices if self.muon else 0)
         self.tape = _Tape(
-            weights=weights, gradients=gradients, optimizer=2 * weights, activations=self.ids, logits=0
+            weights=weights, gradients=gradients, optimizer=moments, activations=self.ids, logits=0
         )
         self.forward()
         self.loss()
         self.head_backward()
         self.blocks_backward()
         self.embeddings_backward()
+        self.optimizer_step()
         return self.tape.peak
 
     # ------------------------------------------------------------ forward
@@ -314,17 +320,31 @@ class _Step:
         free("activations", self.stream)  # added in place
 
         gradient = self.branch_backward()
-        self.linear_backward(self.square, gradient, kept=0, result=self.act)
-        take("activations", 3 * self.act)  # gradients of queries, keys and values
-        free("activations", 5 * self.act + self.sums)
-        take("activations", 3 * self.act)  # side by side
-        free("activations", 3 * self.act)
+        self.attention_backward(gradient)
         self.linear_backward(3 * self.square, 3 * self.act, kept=self.act, result=self.act)
         self.norm_backward()
         free("activations", self.stream)
 
         if not self.accumulates:  # the small ones: norms and offsets
             take("gradients", self.block_gradients - FP32 * self.matrices)
+
+    def attention_backward(self, gradient: int) -> None:
+        """From the gradient of the projection's output to those of queries, keys and values, side by side."""
+        take, free = self.tape.take, self.tape.free
+        if self.tables:
+            self.linear_backward(self.square, gradient, kept=self.act, result=self.act)
+            take("activations", self.act + self.tables)  # of the values and of the shares they have
+            free("activations", 2 * self.act)
+            take("activations", self.tables)  # through softmax
+            free("activations", 2 * self.tables)
+            take("activations", 3 * self.act)  # of queries and keys, scaled
+            free("activations", 3 * self.act + self.tables)
+        else:
+            self.linear_backward(self.square, gradient, kept=0, result=self.act)
+            take("activations", 3 * self.act)
+            free("activations", 5 * self.act + self.sums)
+        take("activations", 3 * self.act)  # side by side
+        free("activations", 3 * self.act)
 
     def branch_backward(self) -> int:
         """The stream's gradient through dropout and to the branch's precision; its size if it is new."""
@@ -370,3 +390,22 @@ class _Step:
         free("activations", self.stream)
         if self.model.tie_embeddings and not self.low:
             take("gradients", FP32 * self.table)  # the sum of both uses; bf16 adds in place
+
+    # ------------------------------------------------------------ optimizer
+
+    def optimizer_step(self) -> None:
+        """AdamW works in place; Muon makes room for as many matrices as it works on at once."""
+        gradients = FP32 * parameters(self.model)  # one each, whatever their sums were made of
+        self.tape.free("gradients", self.tape.live["gradients"] - gradients)
+        if self.muon:
+            room = max(map(self.muon_room, self.shapes))
+            self.tape.take("optimizer", room)
+            self.tape.free("optimizer", room)
+
+    def muon_room(self, shape: tuple[int, ...]) -> int:
+        """For the matrices of one shape: before and after a round of Newton–Schulz, and two squares."""
+        size = prod(shape)
+        count = self.model.num_layers * sum(shape == other for other in self.shapes)
+        together = min(count, max(1, MUON_BATCH // size))
+        rounds = 2 * self.item * together * (size + min(shape) ** 2)
+        return max(rounds, self.item * together * size + FP32 * size)  # or the last one on its way to bf16

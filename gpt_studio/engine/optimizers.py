@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 from torch.optim import AdamW, Optimizer
 
 from gpt_studio.core.config import TrainConfig
@@ -41,33 +42,38 @@ class Muon(Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Change the weights; every one has a gradient."""
         for group in self.param_groups:
-            rate, matrices = group["lr"], group["params"]
-            directions = []
-            for p in matrices:
-                momentum = self.state[p]["momentum"].lerp_(p.grad, 1 - MOMENTUM)
-                ahead = p.grad.lerp(momentum, MOMENTUM)  # as Nesterov
-                directions.append(ahead.to(self.precision))
-            stacked = torch.stack(directions)
-            del directions
-            for p, update in zip(matrices, orthogonal(stacked), strict=True):
-                p.mul_(1 - rate * group["weight_decay"])
-                p.add_(update, alpha=-rate * 0.2 * math.sqrt(max(p.shape)))
+            self._move(group["params"], group["lr"], group["weight_decay"])
+
+    def _move(self, matrices: list[Parameter], rate: float, weight_decay: float) -> None:
+        for p, update in zip(matrices, orthogonal(self._ahead(matrices)), strict=True):
+            p.mul_(1 - rate * weight_decay)
+            p.add_(update, alpha=-rate * 0.2 * math.sqrt(max(p.shape)))
+
+    def _ahead(self, matrices: list[Parameter]) -> Tensor:
+        """Add the gradients to the momentum and look one step ahead, as Nesterov: (N, m, n)."""
+        directions = []
+        for p in matrices:
+            gradient = p.grad
+            assert gradient is not None
+            momentum = self.state[p]["momentum"].lerp_(gradient, 1 - MOMENTUM)
+            directions.append(gradient.lerp(momentum, MOMENTUM).to(self.precision))
+        return torch.stack(directions)
 
 
 def orthogonal(x: Tensor) -> Tensor:
-    """Nearly the orthogonal matrices nearest to these, (N, m, n) -> (N, m, n), taking the place of `x`.
+    """Nearly the orthogonal matrices nearest to these: (N, m, n) -> (N, m, n). Overwrites `x`.
 
     Five rounds of Newton–Schulz with the coefficients of Jordan et al. (2024): singular values come to
     lie between about 0.7 and 1.2, which is near enough.
     """
-    if x.size(1) > x.size(2):
-        return orthogonal(x.mT).mT  # the products below are smaller
+    tall = x.size(1) > x.size(2)
+    x = x.mT if tall else x  # the products are smaller
     x /= x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
     for _ in range(5):
         squares = x @ x.mT  # (N, m, m)
         change = torch.baddbmm(squares, squares, squares, beta=-4.7750, alpha=2.0315)
         x = torch.baddbmm(x, change, x, beta=3.4445)
-    return x
+    return x.mT if tall else x
 
 
 def _batches(matrices: Iterable[Tensor]) -> Iterator[list[Tensor]]:

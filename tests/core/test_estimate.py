@@ -3,18 +3,19 @@
 from math import prod
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gpt_studio.core.config import GPTConfig, RunConfig, TrainConfig
 from gpt_studio.core.estimate import (
+    SHORT,
     estimate,
     flops_per_token,
     generation_memory,
     parameter_shapes,
     parameters,
 )
-from gpt_studio.core.presets import presets
+from gpt_studio.core.presets import first_config, presets
 
 PARTS = ["weights", "gradients", "optimizer", "activations", "logits", "overhead"]
 
@@ -38,6 +39,7 @@ def runs(draw):
         batch_size=draw(st.integers(1, 512)),
         accumulation=draw(st.sampled_from([1, 2, 8])),
         precision=draw(st.sampled_from(["fp32", "bf16"])),
+        optimizer=draw(st.sampled_from(["adamw", "muon"])),
     )
     return RunConfig(model=model, train=train)
 
@@ -51,8 +53,8 @@ def test_the_presets_are_the_sizes_they_are_known_by():
     assert counts["gpt2-355m"] == 354_823_168
     assert counts["gpt2-774m"] == 774_030_080
     assert counts["gpt2-1558m"] == 1_557_611_200
-    assert counts["tiny"] == 842_624
     assert len(counts) == 6
+    assert parameters(first_config().model) == 853_248
 
 
 @given(runs())
@@ -74,14 +76,23 @@ def test_parts_come_in_order_and_add_up(config, device):
 def test_memory_never_falls_below_what_must_be_there(config, device):
     memory, count = estimate(config, device).training, parameters(config.model)
     assert memory.weights >= 4 * count
-    assert memory.optimizer == 8 * count
-    assert memory.tensors >= 16 * count
+    matrices = sum(
+        prod(shape)
+        for name, shape in parameter_shapes(config.model).items()
+        if name.startswith("blocks.") and len(shape) == 2
+    )
+    if config.train.optimizer == "adamw":
+        assert memory.optimizer == 8 * count
+    else:  # and room to work in, if the peak is there
+        assert memory.optimizer >= 8 * count - 4 * matrices
+    assert memory.tensors >= 16 * count - (4 * matrices if config.train.optimizer == "muon" else 0)
 
 
 @given(runs(), devices, st.integers(1, 64), st.sampled_from(["batch_size", "num_layers", "max_length"]))
 def test_more_is_never_less(config, device, more, name):
     section = "train" if name == "batch_size" else "model"
     value = getattr(getattr(config, section), name)
+    assume(not (name == "max_length" and value <= SHORT < value + more))  # there it takes another way
     larger = config.changed(section, {name: value + more})
     smaller, larger = estimate(config, device), estimate(larger, device)
     assert larger.training.total > smaller.training.total
@@ -104,6 +115,22 @@ def test_what_people_do_to_save_memory_saves_memory():
     assert estimate(config.changed("train", {"precision": "bf16"})).training.total < plain.total
     checkpointed = estimate(config.changed("model", {"gradient_checkpointing": True})).training
     assert checkpointed.activations < 0.3 * plain.activations
+
+
+def test_short_texts_keep_tables_of_attention_on_a_cpu_alone():
+    def activations(context, device):
+        model = GPTConfig(num_layers=1, heads=16, embed_size=64, max_length=context)
+        return estimate(RunConfig(model=model), device).training.activations / context
+
+    assert activations(SHORT, "cpu") > 1.5 * activations(SHORT + 1, "cpu")
+    assert activations(SHORT, "cuda") == pytest.approx(activations(SHORT + 1, "cuda"), rel=0.01)
+
+
+def test_muon_saves_memory():
+    config = RunConfig(train=TrainConfig(batch_size=8))
+    muon = estimate(config.changed("train", {"optimizer": "muon"})).training
+    saved = estimate(config).training.total - muon.total
+    assert saved == 4 * 12 * 12 * 768**2  # one number for each of a matrix
 
 
 def test_flops_of_gpt2_small_are_those_of_the_paper():

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from gpt_studio.core.config import GPTConfig, RunConfig, TrainConfig
-from gpt_studio.core.estimate import MB, parameter_shapes, parameters, training_memory
+from gpt_studio.core.estimate import MB, SHORT, parameter_shapes, parameters, training_memory
 from gpt_studio.core.presets import presets
 from gpt_studio.engine.model import GPT, loss
 from gpt_studio.engine.optimizers import make_optimizer
@@ -78,14 +78,14 @@ class Training:
         for parameter in self.model.parameters():
             parameter.grad = torch.zeros_like(parameter)
         self.optimizer.step()  # makes its state
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
 
     def step(self):
         for _ in range(self.config.train.accumulation):
             self.backward()
         get_total_norm([p.grad for p in self.model.parameters()])
         self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
 
     def backward(self):
         low = self.config.train.precision == "bf16"
@@ -155,22 +155,24 @@ SIZES = [  # many tokens and few weights, the reverse, and between
     ({"num_layers": 3, "heads": 2, "embed_size": 64, "max_length": 128, "vocab_size": 1000}, 8, 1),
     ({"num_layers": 2, "heads": 4, "embed_size": 256, "max_length": 32, "vocab_size": 257}, 2, 1),
     ({"num_layers": 6, "heads": 3, "embed_size": 192, "max_length": 64, "vocab_size": 257}, 4, 2),
+    ({"num_layers": 2, "heads": 8, "embed_size": 64, "max_length": SHORT, "vocab_size": 65}, 2, 1),
+    ({"num_layers": 2, "heads": 8, "embed_size": 64, "max_length": SHORT + 1, "vocab_size": 65}, 2, 1),
 ]
 
 
-def run_of(size, switches):
+def run_of(size, switches, optimizer="adamw"):
     precision, checkpointed, dropout, tied = switches
     shape, batch, accumulation = size
     model = GPTConfig(**shape, gradient_checkpointing=checkpointed, dropout=dropout, tie_embeddings=tied)
-    return RunConfig(
-        model=model, train=TrainConfig(batch_size=batch, accumulation=accumulation, precision=precision)
-    )
+    plan = TrainConfig(batch_size=batch, accumulation=accumulation, precision=precision, optimizer=optimizer)
+    return RunConfig(model=model, train=plan)
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 @pytest.mark.parametrize("switches", SWITCHES, ids=str)
-def test_training_memory_is_what_a_real_step_takes(switches, tmp_path):
+def test_training_memory_is_what_a_real_step_takes(switches, optimizer, tmp_path):
     for size in SIZES:
-        config = run_of(size, switches)
+        config = run_of(size, switches, optimizer)
         real, promised = real_peak(config, tmp_path), training_memory(config).tensors
         below = real - promised - (WORKSPACE if config.train.precision == "bf16" else 0)
         assert below <= 0.003 * real
