@@ -152,7 +152,7 @@ def _sentence(state: State) -> str:
 def _reading(state: State) -> str:
     """The texts, as part of a sentence."""
     only_world = state.config.data.corpora == (world.NAME,)
-    return "dialogues and stories of a small world" if only_world else _corpus_name(state)
+    return "a small world" if only_world else _corpus_name(state)
 
 
 def _outcome(state: State) -> str:

@@ -126,7 +126,7 @@ def test_the_hero_says_what_is_set(page, idle):
         (f"2{SPACE}000 steps", f"2{SPACE}048 tokens each on 2 CPU cores"),
     ]
     assert page.hero.sentence() == (
-        f"Everything is set: dialogues and stories of a small world, a model of 0.8{SPACE}M parameters, "
+        f"Everything is set: a small world, a model of 0.8{SPACE}M parameters, "
         "this computer. "
         "You can watch it learn to spell, then to answer; a chart shows which skills it has learned."
     )

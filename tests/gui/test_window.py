@@ -560,6 +560,7 @@ def test_train_with_a_problem_of_the_data_leads_to_its_page(qtbot, window):
     press(qtbot, window, "Train")
     assert window.tabs.value() == "data"
     assert "No tokenizer file is chosen" in window.status.text()
+    assert window.data_page.tokenizer.isAncestorOf(window.focusWidget())
 
 
 def test_unit_and_mode_are_remembered(open_window, settings):
