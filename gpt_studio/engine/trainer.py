@@ -43,7 +43,7 @@ Work = Generator[Event | None, None, None]
 
 SMOOTHING = 20  # steps the throughput is averaged over
 VALIDATION_TOKENS = 16_384  # looked at in each validation
-SAMPLE_TOKENS = 96
+SAMPLE_TOKENS = 128
 MEMORY_EVERY = 2.0  # seconds between two readings
 
 
