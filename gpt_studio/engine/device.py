@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
@@ -14,8 +16,13 @@ import torch
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import Device
 
+log = logging.getLogger(__name__)
+
+ONEDNN: Any = torch.backends.mkldnn  # its settings are made when it is loaded; no type knows them
+
 CGROUP = Path("/sys/fs/cgroup")
 MEMORY_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")  # control groups version 2, version 1
+EXACT = 1e-5  # a relative error that float32 products stay below, and bf16 ones never do
 ALLOCATION_FAILURES = (
     "can't allocate memory",
     "not enough memory",
@@ -97,6 +104,49 @@ def use_threads() -> None:
     """
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(usable_cores())
+
+
+@contextmanager
+def fast_products() -> Iterator[None]:
+    """Let oneDNN multiply float32 matrices in here, on a CPU where that loses no digits.
+
+    On AMD it is about twice as fast as MKL, which torch takes by itself; for single rows, as in writing
+    token by token, it is not.
+    """
+    if not _onednn_is_exact():
+        yield
+        return
+    with _onednn():
+        yield
+
+
+@contextmanager
+def _onednn() -> Iterator[None]:
+    """Give float32 products to oneDNN, by allowing it bf16, which it may make use of or not."""
+    before = ONEDNN.matmul.fp32_precision
+    ONEDNN.matmul.fp32_precision = "bf16"
+    try:
+        yield
+    finally:
+        ONEDNN.matmul.fp32_precision = before
+
+
+@cache
+def _onednn_is_exact() -> bool:
+    """Whether oneDNN, allowed to use bf16, still computes in float32: where a CPU has AMX it may not.
+
+    Decided by the error alone and not by the time it takes, so that the same machine always computes alike.
+    """
+    if not ONEDNN.is_available():
+        return False
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.rand(2, 512, 512, generator=generator)
+    exact = a.double() @ b.double()
+    with _onednn():
+        found = a @ b
+    error = float((found - exact).norm() / exact.norm())
+    log.info("oneDNN multiplies float32 matrices with a relative error of %.1e", error)
+    return error < EXACT
 
 
 def memory_limit(cgroup: Path = CGROUP) -> int:

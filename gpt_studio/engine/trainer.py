@@ -33,7 +33,7 @@ from gpt_studio.core.events import (
 from gpt_studio.core.metrics import Exam, Sample
 from gpt_studio.core.schedule import learning_rate
 from gpt_studio.engine.data import Batch, Dataset, batch, validation_batches
-from gpt_studio.engine.device import PeakMemory, out_of_memory_explained
+from gpt_studio.engine.device import PeakMemory, fast_products, out_of_memory_explained
 from gpt_studio.engine.exams import examine
 from gpt_studio.engine.generator import generate
 from gpt_studio.engine.model import GPT, loss
@@ -135,6 +135,7 @@ class _Trainer:
             raise _not_finite(self.plan, step, mean)
         return mean, length
 
+    @fast_products()
     def backward(self, index: int) -> Tensor:
         """Read one batch and add its gradients to those there are; return its loss."""
         self.model.train()  # a job that writes may have run in between
@@ -152,6 +153,7 @@ class _Trainer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.precision == "bf16"):
             return loss(self.model(x), y)
 
+    @fast_products()
     def update(self, step: int, norm: float) -> float:
         """Change the weights, all of them or none; return the learning rate."""
         rate = learning_rate(self.plan, step)
@@ -197,6 +199,7 @@ class _Trainer:
         if losses:
             yield Evaluated(step, sum(losses) / len(losses))
 
+    @fast_products()
     @torch.inference_mode()
     def validation_loss(self, pair: Batch) -> float:
         self.model.eval()

@@ -6,6 +6,7 @@ import psutil
 import pytest
 import torch
 
+from gpt_studio.core.errors import StudioError
 from gpt_studio.engine import device
 from gpt_studio.engine.device import PeakMemory, default_device, devices, is_out_of_memory, memory_limit
 
@@ -129,3 +130,44 @@ def test_peak_memory_remembers_what_was_freed():
 
 def test_the_cuda_context_is_zero_where_no_driver_answers():
     assert device._cuda_context(torch.device("cuda:0")) == 0
+
+
+# ---------------------------------------------------------------- products
+
+
+def relative_error():
+    a, b = torch.randn(2, 96, 96, generator=torch.Generator().manual_seed(1))
+    exact = a.double() @ b.double()
+    return float(((a @ b) - exact).norm() / exact.norm())
+
+
+def test_fast_products_lose_no_digits_and_end():
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    with device.fast_products():
+        assert relative_error() < 1e-6
+    assert torch.backends.mkldnn.matmul.fp32_precision == before
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_only_exact_products_are_used(monkeypatch, exact):
+    monkeypatch.setattr(device, "_onednn_is_exact", lambda: exact)
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    with device.fast_products():
+        assert (torch.backends.mkldnn.matmul.fp32_precision != before) == exact
+    with pytest.raises(StudioError), device.fast_products():
+        raise StudioError("It failed.")
+    assert torch.backends.mkldnn.matmul.fp32_precision == before
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32])
+def test_products_that_lose_digits_are_seen(monkeypatch, precision):
+    multiply = torch.Tensor.__matmul__
+
+    def rounded(a, b):
+        return (
+            multiply(a, b) if a.dtype == torch.float64 else multiply(a.to(precision), b.to(precision)).float()
+        )
+
+    monkeypatch.setattr(torch.Tensor, "__matmul__", rounded)
+    found = device._onednn_is_exact.__wrapped__()
+    assert found == (precision == torch.float32 and torch.backends.mkldnn.is_available())
