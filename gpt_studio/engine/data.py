@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -24,7 +24,7 @@ from gpt_studio.engine.cache import Cache
 from gpt_studio.engine.catalogue import Catalogue, contents
 from gpt_studio.engine.corpora import T, Work, documents
 from gpt_studio.engine.formats import Document
-from gpt_studio.engine.reading import Batch, Tokens, batch, check_length, validation_batches
+from gpt_studio.engine.reading import Batch, Stream, Tokens, batch, check_length, validation_batches
 from gpt_studio.engine.report import Census, report, text_facts
 from gpt_studio.engine.shards import Shard
 from gpt_studio.engine.sketch import Repeats, repeats
@@ -95,10 +95,8 @@ def prepare(config: DataConfig) -> Work[Dataset]:
     kind = known or (yield from _learned_tokenizer(config, read))
     found, made_before = yield from _shards(config, read, kind)
 
-    fates = hold_out(_column(read, "digest"), _column(read, "size"), config.validation)
+    fates, pairs = yield from _aside(lambda: _split(read, found, config.validation))
     facts = yield from _facts(read, fates, config.validation)
-    each = np.split(fates, np.cumsum([one.documents for one in read])[:-1])
-    pairs = [sides(shard, fate, config.validation) for shard, fate in zip(found, each, strict=True)]
     train, validation = (Tokens(streams, _weights(config)) for streams in zip(*pairs, strict=True))
     return Dataset(
         kind,
@@ -223,6 +221,26 @@ class _Parts:
                 yield event
 
 
+def _aside(work: Callable[[], T]) -> Work[T]:
+    """Do in a thread what cannot be done in turns. When this is closed nobody waits for the thread."""
+    thread = ThreadPoolExecutor(1, "aside")
+    try:
+        future = thread.submit(work)
+        yield from shards.wait(future)
+        return future.result()
+    finally:
+        thread.shutdown(wait=False)
+
+
+def _split(
+    read: Sequence[Catalogue], found: Sequence[Shard], share: float
+) -> tuple[Fates, list[tuple[Stream, Stream]]]:
+    """What becomes of each document, and what is learned and held out of each corpus."""
+    fates = hold_out(_column(read, "digest"), _column(read, "size"), share)
+    each = np.split(fates, np.cumsum([one.documents for one in read])[:-1])
+    return fates, [sides(shard, some, share) for shard, some in zip(found, each, strict=True)]
+
+
 def _column(read: Sequence[Catalogue], name: str) -> Ids:
     """One column of the rows of all documents."""
     return np.concatenate([one.rows[name] for one in read])
@@ -231,16 +249,15 @@ def _column(read: Sequence[Catalogue], name: str) -> Ids:
 def _facts(read: Sequence[Catalogue], fates: Fates, share: float) -> Work[TextFacts]:
     """What is to be known of the texts; what repeats is found out once for all who ask."""
     key = hashlib.blake2b(repr((contents(read), share)).encode(), digest_size=16).hexdigest()
-    shelf = Cache("repeats", 2**28)
+    shelf = Cache("repeats", 2**18)
     entry = shelf.find(key)
     if entry is None:
         sketches = np.concatenate([one.sketches for one in read])
         sizes = _column(read, "size").astype(np.int64)
         held_out = sizes * np.choose(fates, (0, 1, share))  # a split document gives its end
-        with shelf.making(key) as draft, ThreadPoolExecutor(1, "repeats") as thread:
-            future = thread.submit(repeats, sketches, sizes, held_out)
-            yield from shards.wait(future)
-            draft.facts = asdict(future.result())
+        with shelf.making(key) as draft:
+            yield Progress("data", "Looking for texts that repeat")
+            draft.facts = asdict((yield from _aside(lambda: repeats(sketches, sizes, held_out))))
         facts = draft.facts
     else:
         facts = entry.facts

@@ -30,6 +30,8 @@ class Library:
         for name in config.corpora:
             with may_be_left_out(name, config):
                 files.append((yield from fingerprint(name)))
+        if config.tokenizer == "file":
+            files.append((yield from fingerprint(config.tokenizer_file)))
         wanted = (config, tuple(files))
         while not (self._held and self._held[0] == wanted):
             if not (self._reading and self._reading[0] == wanted):

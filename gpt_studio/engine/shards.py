@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from gpt_studio.core.events import Progress
 from gpt_studio.engine import catalogue
-from gpt_studio.engine.cache import Cache, Draft, Entry
+from gpt_studio.engine.cache import Cache, Draft
 from gpt_studio.engine.catalogue import Catalogue, Found, Outline, Wanted, changed
 from gpt_studio.engine.corpora import Work, fingerprint
 from gpt_studio.engine.formats import PIECE, Document
@@ -28,35 +28,33 @@ AHEAD = 3 * CORES  # bundles read ahead of the threads
 TURN = 0.02  # seconds waited until others have their turn
 
 Counts = npt.NDArray[np.int64]  # of each id
+TokenType = np.dtype[np.uint16] | np.dtype[np.uint32]
 
 
 @dataclass(frozen=True)
 class Shard:
-    """The tokens of one corpus, each document followed by the end of text, and where each begins."""
+    """The tokens of one corpus, each document followed by the end of text.
 
-    entry: Entry
-    dtype: np.dtype[np.uint16] | np.dtype[np.uint32]
+    They are on the disk and read where they are looked at; they stay there while somebody holds them.
+    """
 
-    @cached_property
-    def tokens(self) -> Ids:
-        """(tokens,), read from the disk where they are looked at."""
-        return np.memmap(self.entry.path / "tokens.bin", self.dtype, "r")
+    tokens: Ids  # (tokens,)
+    starts: npt.NDArray[np.int64]  # where each document begins, and where the last one ends: (documents + 1,)
+    counts: Counts  # how often each id occurs: (vocabulary,)
 
-    @cached_property
-    def starts(self) -> npt.NDArray[np.int64]:
-        """Where each document begins, and where the last one ends: (documents + 1,)."""
-        return np.memmap(self.entry.path / "starts.bin", "<i8", "r")
-
-    @cached_property
-    def counts(self) -> Counts:
-        """How often each id occurs: (vocabulary,)."""
-        return np.fromfile(self.entry.path / "counts.bin", "<i8")
+    @classmethod
+    def open(cls, folder: Path, dtype: TokenType) -> Shard:
+        return cls(
+            np.memmap(folder / "tokens.bin", dtype, "r"),
+            np.memmap(folder / "starts.bin", "<i8", "r"),
+            np.fromfile(folder / "counts.bin", "<i8"),
+        )
 
 
 def find(of: Catalogue, kind: Tokenizer) -> Shard | None:
     """The tokens of a corpus, if they were made before."""
     entry = _shelf().find(_key(of, kind))
-    return Shard(entry, token_type(kind)) if entry else None
+    return Shard.open(entry.path, token_type(kind)) if entry else None
 
 
 def make(of: Catalogue, kind: Tokenizer, found: Found) -> Work[Shard]:
@@ -91,7 +89,7 @@ def make_in_passing(what: Wanted, kind: Tokenizer, found: Found) -> Work[Catalog
     return of
 
 
-def token_type(kind: Tokenizer) -> np.dtype[np.uint16] | np.dtype[np.uint32]:
+def token_type(kind: Tokenizer) -> TokenType:
     """How the ids of a tokenizer are stored."""
     return np.dtype("<u2") if kind.vocab_size <= 2**16 else np.dtype("<u4")
 

@@ -159,7 +159,8 @@ def test_the_report_adds_up(tmp_path, name):
     assert not report.cached
     progress = [event for event in events if event]
     assert all(isinstance(event, Progress) and event.kind == "data" for event in progress)
-    assert progress[-1] == Progress("data", "Tokenizing two", report.size, report.size)
+    assert progress[-1].text == "Looking for texts that repeat"
+    assert progress[-2] == Progress("data", "Tokenizing two", report.size, report.size)
     done = [event.done for event in progress if event.text.startswith("Tokenizing")]
     assert done == sorted(done)
 
