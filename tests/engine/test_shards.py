@@ -163,6 +163,7 @@ def test_a_file_that_changes_between_reading_and_tokenizing_is_refused(home, fil
 
 CHILD = """
 import sys
+from pathlib import Path
 from gpt_studio.core.config import DataConfig
 from gpt_studio.engine.data import prepare
 from gpt_studio.engine import shards
@@ -287,3 +288,32 @@ def test_an_error_while_making_leaves_nothing(home):
         (draft.path / f"{1 // 0}").write_bytes(b"half")
     assert shelf.find("a") is None
     assert folders(home, "things") == []
+
+
+# ---------------------------------------------------------------- memory
+
+MEMORY = """
+import resource, sys
+from gpt_studio.core.config import DataConfig
+from gpt_studio.engine.data import prepare
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+before = peak()
+for event in prepare(DataConfig(corpora=(sys.argv[1],), tokenizer="bytes")):
+    pass
+print(peak() - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="Others count memory in other units")
+@pytest.mark.parametrize("name", ["large.txt", "large.jsonl", "large.csv"])
+def test_memory_does_not_grow_with_the_text(home, tmp_path, name):
+    line = {"txt": "{} {}", "jsonl": '{{"text": "{} {}"}}', "csv": "{},{}"}[name.split(".")[1]]
+    with (tmp_path / name).open("w") as file:
+        file.write("id,text\n" if name.endswith("csv") else "")
+        for number in range(300_000_000 // len(TEXT) // 20):
+            file.write(line.format(number, TEXT.replace("Jack", f"Jack {number}") * 20) + "\n")
+    command = [sys.executable, "-c", MEMORY, str(tmp_path / name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 100_000_000
