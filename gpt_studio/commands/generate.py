@@ -13,7 +13,8 @@ from gpt_studio.commands.models import load
 from gpt_studio.commands.output import StatusLine, note
 from gpt_studio.core.chat import Message, request
 from gpt_studio.core.config import SampleConfig
-from gpt_studio.core.events import Generate, Token
+from gpt_studio.core.events import Token
+from gpt_studio.core.requests import Generate
 
 if TYPE_CHECKING:
     from gpt_studio.engine.checkpoint import Checkpoint

@@ -10,7 +10,8 @@ from typing import Any, Self, TypeVar
 
 from gpt_studio.commands.output import StatusLine
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.events import Device, Event, Progress, Ready, Request, UseDevice
+from gpt_studio.core.events import Device, Event, Progress, Ready
+from gpt_studio.core.requests import Request, UseDevice
 
 SIGNALS = ("SIGINT", "SIGTERM")  # Ctrl+C, and what a system sends before it ends a program
 E = TypeVar("E", bound=Event)

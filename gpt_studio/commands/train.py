@@ -17,21 +17,9 @@ from gpt_studio.core.config import RunConfig
 from gpt_studio.core.corpora import label
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.estimate import Estimate, estimate
-from gpt_studio.core.events import (
-    Built,
-    DataReport,
-    Evaluated,
-    Event,
-    Examined,
-    MemoryMeasured,
-    Open,
-    Opened,
-    Prepare,
-    Save,
-    Step,
-    Train,
-)
+from gpt_studio.core.events import Built, DataReport, Evaluated, Event, Examined, MemoryMeasured, Opened, Step
 from gpt_studio.core.findings import findings
+from gpt_studio.core.requests import Open, Prepare, Save, Train
 from gpt_studio.core.run_file import check_usable, read_run_file
 from gpt_studio.core.runs import RunFolder, RunWriter, new_folder
 

@@ -13,20 +13,8 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Protocol
 
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.events import (
-    Event,
-    Failed,
-    Finished,
-    Order,
-    Pause,
-    Paused,
-    Request,
-    Resume,
-    Resumed,
-    Started,
-    Stop,
-    Stopped,
-)
+from gpt_studio.core.events import Event, Failed, Finished, Paused, Resumed, Started, Stopped
+from gpt_studio.core.requests import Order, Pause, Request, Resume, Stop
 
 Job = Generator[Event | None, None, None]
 SLICE = 0.05  # seconds a job may run before the next has its turn, and between two batches

@@ -12,7 +12,8 @@ from torch import Tensor
 from gpt_studio.core.chat import END_OF_TEXT
 from gpt_studio.core.config import SampleConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.events import Event, Generate, Generated, Token
+from gpt_studio.core.events import Event, Generated, Token
+from gpt_studio.core.requests import Generate
 from gpt_studio.engine.model import GPT, KVCache
 from gpt_studio.engine.sampling import draw, probabilities
 from gpt_studio.engine.tokenizers import Tokenizer

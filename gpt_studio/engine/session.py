@@ -16,34 +16,36 @@ from gpt_studio.core.errors import Remedy, StudioError
 from gpt_studio.core.events import (
     BatchRead,
     Built,
-    Compare,
     DemoOpened,
     DeviceUsed,
     Evaluated,
     Event,
     Examined,
     Exported,
-    ExportTokenizer,
     Forgotten,
+    Opened,
+    Progress,
+    Ready,
+    Sampled,
+    Saved,
+    Step,
+)
+from gpt_studio.core.metrics import History
+from gpt_studio.core.paths import resources
+from gpt_studio.core.requests import (
+    Compare,
+    ExportTokenizer,
     Generate,
     New,
     Open,
     OpenDemo,
-    Opened,
     Prepare,
-    Progress,
     ReadBatch,
-    Ready,
     Request,
-    Sampled,
     Save,
-    Saved,
-    Step,
     Train,
     UseDevice,
 )
-from gpt_studio.core.metrics import History
-from gpt_studio.core.paths import resources
 from gpt_studio.core.runner import Job
 from gpt_studio.engine import checkpoint
 from gpt_studio.engine.checkpoint import Checkpoint

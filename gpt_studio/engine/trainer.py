@@ -20,17 +20,9 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from gpt_studio.core import units, world
 from gpt_studio.core.config import RunConfig, TrainConfig
 from gpt_studio.core.errors import Remedy, StudioError
-from gpt_studio.core.events import (
-    Evaluated,
-    Event,
-    Examined,
-    Generate,
-    MemoryMeasured,
-    Sampled,
-    Step,
-    Token,
-)
+from gpt_studio.core.events import Evaluated, Event, Examined, MemoryMeasured, Sampled, Step, Token
 from gpt_studio.core.metrics import Exam, Sample
+from gpt_studio.core.requests import Generate
 from gpt_studio.core.schedule import learning_rate
 from gpt_studio.engine.data import Batch, Dataset, batch, validation_batches
 from gpt_studio.engine.device import PeakMemory, fast_products, out_of_memory_explained

@@ -114,14 +114,8 @@ class Window(QMainWindow):
         store, files, texts = self.store, self.files, self.texts
         self.worker.happened.connect(store.happened)
 
-        for panel in (
-            self.top,
-            self.settings_panel,
-            self.data_page,
-            self.training_page,
-            self.chat,
-            self.status,
-        ):
+        pages = (self.data_page, self.training_page)
+        for panel in (self.top, self.settings_panel, *pages, self.chat, self.status):
             store.changed.connect(panel.show_state)
         store.changed.connect(self._show_state)
 

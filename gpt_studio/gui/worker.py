@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, QThread, Signal
 
-from gpt_studio.core.events import Order, Request
+from gpt_studio.core.requests import Order, Request
 from gpt_studio.core.runner import Runner, Session
 
 

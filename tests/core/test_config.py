@@ -160,7 +160,9 @@ def test_a_vocabulary_that_is_known_stays_when_the_same_tokenizer_is_chosen_agai
     assert config.changed("data", {"tokenizer": "characters"}).model.vocab_size == 71
 
 
-@pytest.mark.parametrize("weights", [(1.0,), (1.0, 0.0), (1.0, -1.0), (1.0, float("nan")), (1.0, float("inf"))])
+@pytest.mark.parametrize(
+    "weights", [(1.0,), (1.0, 0.0), (1.0, -1.0), (1.0, float("nan")), (1.0, float("inf"))]
+)
 def test_shares_that_cannot_be_mixed_are_mended(weights):
     data = DataConfig(corpora=("world", "python-reference"), weights=weights)
     problem = data.problems()["weights"]

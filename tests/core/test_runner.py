@@ -11,24 +11,8 @@ import pytest
 from gpt_studio.core import runner as runner_module
 from gpt_studio.core.config import DataConfig, RunConfig, SampleConfig
 from gpt_studio.core.errors import Remedy, StudioError
-from gpt_studio.core.events import (
-    DeviceUsed,
-    Event,
-    Failed,
-    Finished,
-    Generate,
-    New,
-    Pause,
-    Paused,
-    Prepare,
-    Resume,
-    Resumed,
-    Save,
-    Started,
-    Stop,
-    Stopped,
-    Train,
-)
+from gpt_studio.core.events import DeviceUsed, Event, Failed, Finished, Paused, Resumed, Started, Stopped
+from gpt_studio.core.requests import Generate, New, Pause, Prepare, Request, Resume, Save, Stop, Train
 from gpt_studio.core.runner import SLICE, Runner
 
 TRAIN = Train(RunConfig())
@@ -504,5 +488,5 @@ def test_a_greeting_that_fails_is_told():
 
 
 def test_every_kind_of_request_has_its_place_in_the_order():
-    kinds = {request.kind for request in (TRAIN, CHAT, DATA, SAVE)}
+    kinds = {request.kind for request in Request.__subclasses__()}
     assert set(runner_module.PRIORITY) == kinds

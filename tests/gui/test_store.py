@@ -8,38 +8,40 @@ from gpt_studio.core.config import RunConfig
 from gpt_studio.core.events import (
     BatchRead,
     Built,
-    Compare,
     Compared,
     DemoOpened,
     Device,
     DeviceUsed,
     Examined,
     Exported,
-    ExportTokenizer,
     Failed,
     Finished,
     Forgotten,
-    Generate,
-    New,
-    OpenDemo,
     Opened,
-    Pause,
     Paused,
-    Prepare,
     Progress,
-    ReadBatch,
     Ready,
-    Resume,
     Resumed,
     Saved,
     Started,
     Step,
-    Stop,
     Stopped,
-    Train,
 )
 from gpt_studio.core.metrics import METRICS, Exam, History
 from gpt_studio.core.presets import presets
+from gpt_studio.core.requests import (
+    Compare,
+    ExportTokenizer,
+    Generate,
+    New,
+    OpenDemo,
+    Pause,
+    Prepare,
+    ReadBatch,
+    Resume,
+    Stop,
+    Train,
+)
 from gpt_studio.gui.state import State
 from gpt_studio.gui.store import Store
 

@@ -11,29 +11,21 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import Remedy, StudioError
-from gpt_studio.core.events import (
-    Built,
+from gpt_studio.core.events import Built, DemoOpened, Exported, Failed, Opened, Ready, Saved, Started, Step
+from gpt_studio.core.metrics import METRICS, History
+from gpt_studio.core.requests import (
     Compare,
-    DemoOpened,
-    Exported,
     ExportTokenizer,
-    Failed,
     New,
     Open,
     OpenDemo,
-    Opened,
     Prepare,
     ReadBatch,
-    Ready,
     Save,
-    Saved,
-    Started,
-    Step,
     Stop,
     Train,
     UseDevice,
 )
-from gpt_studio.core.metrics import METRICS, History
 from gpt_studio.gui import window as window_module
 from gpt_studio.gui.buttons import Button, ToolButton
 from gpt_studio.gui.columns import Rail

@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from gpt_studio.core.config import SampleConfig
-from gpt_studio.core.events import Failed, Finished, Generate, Progress, Ready, Started, Stop, Stopped
+from gpt_studio.core.events import Failed, Finished, Progress, Ready, Started, Stopped
+from gpt_studio.core.requests import Generate, Stop
 from gpt_studio.gui.worker import Worker
 
 
