@@ -68,7 +68,8 @@ def test_a_question_longer_than_the_context_is_not_answered():
 def test_an_answer_is_right_when_the_model_writes_it(seed):
     """What is checked at once is what writing greedily, token by token, gives."""
     from gpt_studio.core.config import SampleConfig
-    from gpt_studio.core.events import Generate, Token
+    from gpt_studio.core.events import Token
+    from gpt_studio.core.requests import Generate
     from gpt_studio.engine import exams
 
     torch.manual_seed(seed)

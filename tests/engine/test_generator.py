@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from gpt_studio.core.config import GPTConfig, SampleConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.events import Generate, Generated, Token
+from gpt_studio.core.events import Generated, Token
+from gpt_studio.core.requests import Generate
 from gpt_studio.engine.generator import Speech, generate
 from gpt_studio.engine.model import GPT
 from gpt_studio.engine.tokenizers import tokenizer

@@ -9,8 +9,9 @@ import torch
 
 from gpt_studio.core.config import DataConfig, GPTConfig, RunConfig, SampleConfig, TrainConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.events import Evaluated, Generate, MemoryMeasured, Sampled, Step
+from gpt_studio.core.events import Evaluated, MemoryMeasured, Sampled, Step
 from gpt_studio.core.metrics import METRICS
+from gpt_studio.core.requests import Generate
 from gpt_studio.core.schedule import learning_rate
 from gpt_studio.engine import trainer
 from gpt_studio.engine.data import Dataset, Tokens
