@@ -10,7 +10,6 @@ from gpt_studio.commands.models import load
 from gpt_studio.commands.output import StatusLine, say
 from gpt_studio.core import units
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.metrics import History
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +40,7 @@ def run(chosen: argparse.Namespace) -> int:
         from gpt_studio.engine import checkpoint
 
         if chosen.weights_only:
-            found.history = History()
+            found = found.weights_only()
         size = checkpoint.save(chosen.path, found)
     say(f"Wrote {chosen.path} · {units.memory(size)}")
     return 0

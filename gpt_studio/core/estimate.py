@@ -1,4 +1,4 @@
-"""Parameters, memory and compute of a GPT by arithmetic: no tensor is made, so it is instant.
+"""Memory and compute of a GPT by arithmetic: no tensor is made, so it is instant.
 
 The training memory is the peak of a real step: what the step takes and frees is replayed as sizes.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import prod
 
 from gpt_studio.core.config import GPTConfig, RunConfig
+from gpt_studio.core.shapes import block_shapes, count, parameters
 
 BF16, FP32, INT64 = 2, 4, 8  # bytes of a number
 MB = 2**20
@@ -79,57 +80,6 @@ def estimate(config: RunConfig, device: str = "cpu", overhead: int = 0) -> Estim
         flops_per_token=flops_per_token(config.model),
         tokens_per_step=config.train.effective_batch * config.model.max_length,
     )
-
-
-# ---------------------------------------------------------------- parameters
-
-
-def parameter_shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
-    """The shape of every tensor of the model, under its name in `GPT(config).state_dict()`."""
-    shapes: dict[str, tuple[int, ...]] = {
-        "token_embedding.weight": (config.vocab_size, config.embed_size),
-        "position_embedding.weight": (config.max_length, config.embed_size),
-    }
-    block = _block_shapes(config)
-    for layer in range(config.num_layers):
-        shapes |= {f"blocks.{layer}.{name}": shape for name, shape in block.items()}
-    shapes |= _norm("norm", config)
-    if not config.tie_embeddings:
-        shapes["head.weight"] = (config.vocab_size, config.embed_size)
-    return shapes
-
-
-def parameters(config: GPTConfig) -> int:
-    """How many numbers the model learns, exactly."""
-    tables = (1 if config.tie_embeddings else 2) * config.vocab_size + config.max_length
-    norm = _count(_norm("norm", config))
-    return tables * config.embed_size + config.num_layers * _count(_block_shapes(config)) + norm
-
-
-def _block_shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
-    width, hidden = config.embed_size, config.forward_expansion * config.embed_size
-    return {
-        **_norm("attention_norm", config),
-        **_linear("attention.qkv", width, 3 * width, config),
-        **_linear("attention.projection", width, width, config),
-        **_norm("feed_forward_norm", config),
-        **_linear("feed_forward.expansion", width, hidden, config),
-        **_linear("feed_forward.projection", hidden, width, config),
-    }
-
-
-def _linear(name: str, fan_in: int, fan_out: int, config: GPTConfig) -> dict[str, tuple[int, ...]]:
-    bias = {f"{name}.bias": (fan_out,)} if config.bias else {}
-    return {f"{name}.weight": (fan_out, fan_in), **bias}
-
-
-def _norm(name: str, config: GPTConfig) -> dict[str, tuple[int, ...]]:
-    width = (config.embed_size,)
-    return {f"{name}.weight": width, f"{name}.bias": width} if config.bias else {f"{name}.weight": width}
-
-
-def _count(shapes: dict[str, tuple[int, ...]]) -> int:
-    return sum(prod(shape) for shape in shapes.values())
 
 
 # ---------------------------------------------------------------- compute and generation
@@ -218,9 +168,9 @@ class _Step:
         self.square = width * width
         self.wide = model.forward_expansion * self.square
         self.matrices = 4 * self.square + 2 * self.wide  # of one block
-        self.shapes = [shape for shape in _block_shapes(model).values() if len(shape) == 2]
+        self.shapes = [shape for shape in block_shapes(model).values() if len(shape) == 2]
         self.table = model.vocab_size * width
-        self.block_gradients = FP32 * _count(_block_shapes(model))
+        self.block_gradients = FP32 * count(block_shapes(model))
 
         attention = self.stream + self.statistics + 5 * self.act + self.tables + self.sums + self.mask
         feed_forward = self.stream + self.statistics + self.act + 2 * self.hidden + self.mask

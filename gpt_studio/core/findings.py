@@ -10,9 +10,9 @@ from typing import Literal
 
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import Remedy
-from gpt_studio.core.estimate import parameters
 from gpt_studio.core.events import DataReport
 from gpt_studio.core.presets import presets
+from gpt_studio.core.shapes import parameters
 from gpt_studio.core.units import number, percent, short
 from gpt_studio.core.units import parameters as parameters_text
 

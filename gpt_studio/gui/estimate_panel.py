@@ -20,7 +20,7 @@ from gpt_studio.gui.widgets import ElidedLabel, Hairline, IconLabel, KeyValueRow
 MEANING = {
     "weights": "The numbers the model learns.",
     "gradients": "How each weight should change, worked out anew at every step.",
-    "optimizer": "Two running averages per weight that AdamW keeps.",
+    "optimizer": "Running averages of the gradients: two of each with AdamW, one of a matrix with Muon.",
     "activations": "What every layer computed on the way forward, kept for the way back.",
     "logits": "A score for each token of the vocabulary at every position, with its gradient.",
     "overhead": "What the program and its libraries take besides the tensors.",

@@ -8,9 +8,9 @@ from PySide6.QtWidgets import QWidget
 
 from gpt_studio.core import units, world
 from gpt_studio.core.corpora import is_built_in, label
-from gpt_studio.core.estimate import parameters
 from gpt_studio.core.events import Device
 from gpt_studio.core.presets import presets
+from gpt_studio.core.shapes import parameters
 from gpt_studio.gui.buttons import Button, LinkButton
 from gpt_studio.gui.layouts import Column, Row
 from gpt_studio.gui.state import State

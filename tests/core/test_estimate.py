@@ -7,15 +7,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gpt_studio.core.config import GPTConfig, RunConfig, TrainConfig
-from gpt_studio.core.estimate import (
-    SHORT,
-    estimate,
-    flops_per_token,
-    generation_memory,
-    parameter_shapes,
-    parameters,
-)
+from gpt_studio.core.estimate import SHORT, estimate, flops_per_token, generation_memory
 from gpt_studio.core.presets import first_config, presets
+from gpt_studio.core.shapes import parameter_shapes, parameters
 
 PARTS = ["weights", "gradients", "optimizer", "activations", "logits", "overhead"]
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt_studio.core.config import DataConfig, RunConfig
-from gpt_studio.core.estimate import parameters
 from gpt_studio.core.events import Corpus, DataReport, TextFacts
 from gpt_studio.core.findings import FEW_CONTEXTS, Finding, findings
 from gpt_studio.core.presets import first_config, presets
+from gpt_studio.core.shapes import parameters
 from gpt_studio.core.units import SPACE, number
 
 TINY = first_config()

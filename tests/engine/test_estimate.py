@@ -14,8 +14,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from gpt_studio.core.config import GPTConfig, RunConfig, TrainConfig
-from gpt_studio.core.estimate import MB, SHORT, parameter_shapes, parameters, training_memory
+from gpt_studio.core.estimate import MB, SHORT, training_memory
 from gpt_studio.core.presets import presets
+from gpt_studio.core.shapes import parameter_shapes, parameters
 from gpt_studio.engine.model import GPT, loss
 from gpt_studio.engine.optimizers import make_optimizer
 
