@@ -26,7 +26,7 @@ SHORT = 200  # bytes; documents with fewer have too few pieces, and only repeat 
 SIMILAR = 48  # bins in which near duplicates agree: three of four, found at a similarity of 0.8 and more
 BANDS = 16  # of four bins; near duplicates agree in at least one of them
 ALONE = 2**12  # bytes; documents with fewer are hashed together
-BLOCK = 2**18  # bytes hashed at a time: fits into a processor's cache
+BLOCK = 2**16  # bytes hashed at a time: fits into a processor's cache
 ROWS = 2**14  # pairs compared at a time
 
 _EMPTY = np.uint64(2**64 - 1)  # no piece fell into the bin
