@@ -21,7 +21,7 @@ from gpt_studio.engine.corpora import Fingerprint, Work, fingerprint, has_dialog
 from gpt_studio.engine.formats import UNCHANGED, Document
 from gpt_studio.engine.sketch import BINS, Sketch, Sketcher
 
-VERSION = 1  # of how files are read; raise it when the same file gives other documents
+VERSION = 2  # of how files are read; raise it when the same file gives other documents
 LIMIT = 4 * 2**30  # bytes on the disk
 ROW = np.dtype([("size", "<u8"), ("digest", "<u8")])  # of a document: bytes of UTF-8, a hash of them
 ROWS = 4096  # kept in memory

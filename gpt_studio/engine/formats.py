@@ -133,12 +133,18 @@ def read(path: Path, label: str, template: Template, add: Callable[[int], None])
 
 def _text(source: Source) -> Iterator[Document]:
     """All of a file is one document."""
-    held = ""  # the last piece is only known at the end
+    held: list[str] = []  # what the text begins with while it is blank, then its last piece
+    blank = True
     for piece in pieces(source.blocks()):
-        if held:
-            yield source.document(held, ends=False)
-        held = piece
-    yield from _shown(source, held)
+        if not blank:
+            yield from (source.document(one, ends=False) for one in held)
+            held = []
+        held.append(piece)
+        blank = blank and (not piece or piece.isspace())
+    if not blank:
+        *first, last = held
+        yield from (source.document(one, ends=False) for one in first)
+        yield source.document(last)
 
 
 def _shown(source: Source, text: str) -> Iterator[Document]:

@@ -43,6 +43,21 @@ def written(path, text):
     return path
 
 
+# ---------------------------------------------------------------- plain text
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * (PIECE + 5) + "\n", " " * 3 * PIECE + "end", "a " * PIECE + "\n" * PIECE]
+)
+def test_a_long_text_ends_whatever_its_last_piece_is(tmp_path, text):
+    """Even where the cut falls before the line end that closes the file."""
+    assert texts(written(tmp_path / "a.txt", text)) == [text]
+
+
+def test_a_long_blank_file_has_no_document(tmp_path):
+    assert texts(written(tmp_path / "a.txt", " \n" * 2 * PIECE)) == []
+
+
 # ---------------------------------------------------------------- JSON lines
 
 
