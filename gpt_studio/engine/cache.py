@@ -69,6 +69,8 @@ class Cache:
     def find(self, key: str) -> Entry | None:
         """The entry of a key, if it is there; a damaged one is removed."""
         path = self._folder / key
+        if not path.is_dir():  # nothing to remove: another process may complete it at this moment
+            return None
         try:
             manifest = json.loads((path / MANIFEST).read_bytes())
             whole = all((path / name).stat().st_size == size for name, size in manifest["files"].items())

@@ -282,6 +282,22 @@ def test_only_what_dead_processes_left_is_swept(home):
     assert alive.exists()
 
 
+def test_what_another_process_completes_while_it_is_looked_for_stays(home, monkeypatch):
+    shelf = Cache("things", 10**9)
+    fill(shelf, "a")
+    place, made = home / "things" / "a", home / "made"
+    place.rename(made)
+    remove = cache._remove
+
+    def late(path):
+        made.rename(place)  # by the other process, just now
+        remove(path)
+
+    monkeypatch.setattr(cache, "_remove", late)
+    assert shelf.find("a") is None
+    assert made.exists() or shelf.find("a")
+
+
 def test_an_error_while_making_leaves_nothing(home):
     shelf = Cache("things", 10**9)
     with pytest.raises(ZeroDivisionError), shelf.making("a") as draft:
