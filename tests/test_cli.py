@@ -259,6 +259,8 @@ def test_without_a_folder_it_makes_a_new_one_among_the_runs(files, tmp_path, mon
     assert main(["train", str(files / "small.json"), "--train.steps", "1"]) == 0
     (folder,) = (tmp_path / "data" / "runs").iterdir()
     assert folder.name.endswith("-small-text")
+    assert main(["train", str(files / "small.json"), "--data.corpora", "nowhere.txt"]) == 1
+    assert list((tmp_path / "data" / "runs").iterdir()) == [folder]  # none for what never began
 
 
 def test_a_run_is_never_written_over(trained, files, capsys):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import shlex
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from gpt_studio.commands import UsageError, options
@@ -34,6 +34,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     folder, config = _wanted(chosen)
+    try:
+        return _train(chosen, folder, config)
+    finally:
+        if not chosen.out:
+            with suppress(OSError):  # there is a run in it
+                folder.path.rmdir()
+
+
+def _train(chosen: argparse.Namespace, folder: RunFolder, config: RunConfig) -> int:
     check_usable(config)
     status = StatusLine()
     with Interruption() as interruption:

@@ -98,12 +98,23 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def new_folder(parent: Path, name: str, corpora: Sequence[str]) -> RunFolder:
-    """A folder that is not there yet, such as 2026-11-22-tiny-world."""
+    """A folder that was not there yet, such as 2026-11-22-tiny-world; made at once, so nobody else takes it.
+
+    Raises:
+        StudioError: it cannot be made.
+    """
     words = [name, *(Path(corpus).stem for corpus in corpora[:2])]
     slug = re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-")[:60]
     stem = f"{datetime.now():%Y-%m-%d}-{slug}"
-    names = (stem if number == 1 else f"{stem}-{number}" for number in range(1, 10_000))
-    return RunFolder(next(parent / name for name in names if not (parent / name).exists()))
+    with explained(parent / stem):
+        parent.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            path = parent / (stem if number == 1 else f"{stem}-{number}")
+            with contextlib.suppress(FileExistsError):
+                path.mkdir()
+                return RunFolder(path)
+            number += 1
 
 
 # ---------------------------------------------------------------- writing

@@ -2,6 +2,7 @@
 
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -141,8 +142,20 @@ def test_who_goes_on_keeps_what_is_known_about_the_run(tmp_path):
 def test_a_new_folder_is_never_one_there_is(tmp_path):
     first = new_folder(tmp_path, "tiny", ("world", "/some/Where/My text.txt"))
     assert first.path.name.endswith("-tiny-world-my-text")
-    first.make()
     assert new_folder(tmp_path, "tiny", ("world", "My text.txt")).path.name == f"{first.path.name}-2"
+
+
+def test_of_many_who_begin_at_once_each_has_a_folder_of_its_own(tmp_path):
+    with ThreadPoolExecutor(8) as threads:
+        runs = list(threads.map(lambda _: new_folder(tmp_path / "runs", "tiny", ("world",)).path, range(40)))
+    assert len(set(runs)) == 40
+    assert all(run.is_dir() for run in runs)
+
+
+def test_new_folders_where_there_can_be_none_are_explained(tmp_path):
+    (tmp_path / "runs").write_text("in the way")
+    with pytest.raises(StudioError, match="cannot be written"):
+        new_folder(tmp_path / "runs", "tiny", ("world",))
 
 
 def test_a_folder_that_cannot_be_made_is_explained(tmp_path):
