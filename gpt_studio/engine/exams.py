@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 
@@ -18,9 +20,9 @@ BATCH = 32  # questions answered together
 
 @dataclass(frozen=True)
 class _Task:
-    """A question and its right answer as ids."""
+    """A question, by its place in the exam, and a right answer as ids."""
 
-    skill: str
+    question: int
     prompt: list[int]
     answer: list[int]
 
@@ -40,28 +42,39 @@ def examine(
     is checked for all of its tokens at once: as long as each is the likeliest, the text before the next one
     is the one the model would have written itself.
     """
-    tasks = [_task(question, tokenizer, template) for question in exam(count)]
-    right: defaultdict[str, list[bool]] = defaultdict(list)
-    for skill in dict.fromkeys(task.skill for task in tasks):
-        right[skill] = []  # in the order of the exam
-    answerable = [task for task in tasks if len(task.ids) <= model.config.max_length]
-    for task in tasks:
-        if len(task.ids) > model.config.max_length:
-            right[task.skill].append(False)
-    answerable.sort(key=lambda task: len(task.ids))  # little padding
-    for start in range(0, len(answerable), BATCH):
-        batch = answerable[start : start + BATCH]
-        for task, is_right in zip(batch, _graded(model, batch, tokenizer.end), strict=True):
-            right[task.skill].append(is_right)
+    questions = exam(count)
+    tasks = [
+        _Task(place, [tokenizer.end, *tokenizer.encode(template.prompt(question.messages))], answer)
+        for place, question in enumerate(questions)
+        for answer in _answers(question, tokenizer, template)
+    ]
+    tasks = [task for task in tasks if len(task.ids) <= model.config.max_length]
+    tasks.sort(key=lambda task: len(task.ids))  # little padding
+    right: set[int] = set()
+    for start in range(0, len(tasks), BATCH):
+        batch = tasks[start : start + BATCH]
+        graded = zip(batch, _graded(model, batch, tokenizer.end), strict=True)
+        right |= {task.question for task, is_right in graded if is_right}
         yield None
-    return {skill: sum(answers) / len(answers) for skill, answers in right.items()}
+    asked = Counter(question.skill for question in questions)  # in the order of the exam
+    answered = Counter(questions[place].skill for place in right)
+    return {skill: answered[skill] / asked[skill] for skill in asked}
 
 
-def _task(question: Question, tokenizer: Tokenizer, template: Template) -> _Task:
+def _answers(question: Question, tokenizer: Tokenizer, template: Template) -> list[list[int]]:
+    """The ids of the right answer: where the text ends after it and, if they differ, where it goes on.
+
+    What a turn ends with may be other tokens before the next turn: two line ends are one token or two.
+    """
     prompt = template.prompt(question.messages)
-    whole = template.text((*question.messages, Message("model", question.answer)))
-    answer = whole[len(prompt) :] if question.ends else whole[len(prompt) :].removesuffix(template.end)
-    return _Task(question.skill, [tokenizer.end, *tokenizer.encode(prompt)], tokenizer.encode(answer))
+    answer = template.text((*question.messages, Message("model", question.answer)))[len(prompt) :]
+    if not question.ends:
+        return [tokenizer.encode(answer.removesuffix(template.end))]
+    last = tokenizer.encode(answer)
+    ids = tokenizer.encode(answer + template.user)
+    sizes = list(accumulate(len(tokenizer.raw(id)) for id in ids))
+    between = ids[: bisect_left(sizes, len(answer.encode())) + 1]
+    return [last] if between == last else [last, between]
 
 
 @torch.inference_mode()

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from gpt_studio.core.chat import Message, Template
 from gpt_studio.core.config import GPTConfig
 from gpt_studio.core.world import SKILLS, exam
+from gpt_studio.engine import exams
 from gpt_studio.engine.exams import examine
 from gpt_studio.engine.generator import generate
 from gpt_studio.engine.model import GPT
@@ -70,7 +71,6 @@ def test_an_answer_is_right_when_the_model_writes_it(seed):
     from gpt_studio.core.config import SampleConfig
     from gpt_studio.core.events import Token
     from gpt_studio.core.requests import Generate
-    from gpt_studio.engine import exams
 
     torch.manual_seed(seed)
     model = GPT(GPTConfig(num_layers=1, heads=2, embed_size=16, max_length=128, vocab_size=257))
@@ -80,9 +80,32 @@ def test_an_answer_is_right_when_the_model_writes_it(seed):
     written = [
         event.id for event in generate(model, BYTES, Generate(prompt, greedy)) if isinstance(event, Token)
     ]
-    right = exams._Task("skill", [BYTES.end, *BYTES.encode(prompt)], written)
-    wrong = exams._Task("skill", right.prompt, [*written[:-1], (written[-1] + 1) % 257])
+    right = exams._Task(0, [BYTES.end, *BYTES.encode(prompt)], written)
+    wrong = exams._Task(0, right.prompt, [*written[:-1], (written[-1] + 1) % 257])
     assert exams._graded(model, [right, wrong], BYTES.end) == [True, False]
+
+
+def test_a_turn_ends_as_it_does_in_the_middle_of_a_text_or_at_its_end():
+    """To GPT-2's tokens two line ends are one at the end of a text, and two before the next turn."""
+    gpt2, template, question = tokenizer("gpt2"), Template("Q: ", "A: ", "\n\n"), exam(3)[0]
+    answers = exams._answers(question, gpt2, template)
+    assert [gpt2.decode(answer) for answer in answers] == [f" {question.answer}\n\n"] * 2
+    assert [len([id for id in answer if gpt2.raw(id).isspace()]) for answer in answers] == [1, 2]
+    assert len(exams._answers(question, gpt2, TEMPLATE)) == 1
+    assert len(exams._answers(question, BYTES, template)) == 1
+
+
+@pytest.mark.parametrize("ends", [1, 2])
+def test_either_way_to_end_a_turn_is_right(monkeypatch, ends):
+    gpt2, template = tokenizer("gpt2"), Template("Q: ", "A: ", "\n\n")
+
+    def graded(_model, tasks, _padding):
+        return [sum(gpt2.raw(id).isspace() for id in task.answer) == ends for task in tasks]
+
+    monkeypatch.setattr(exams, "_graded", graded)
+    scores = result(examine(Oracle(), gpt2, template, count=3))
+    assert scores.pop("stories") == 0.0  # whose answers need not end
+    assert set(scores.values()) == {1.0}
 
 
 def test_others_have_their_turn():
