@@ -219,7 +219,7 @@ class Session:
             )
         with out_of_memory_explained(_no_room_for_the_model):
             run.renew_optimizer(config.train)
-        run.config = config
+        run.config, run.fingerprint = config, dataset.report.fingerprint
         return run
 
     def _learn(self, run: Run, dataset: Dataset) -> Job:

@@ -46,7 +46,7 @@ from gpt_studio.core.requests import (
     UseDevice,
 )
 from gpt_studio.core.runner import Runner
-from gpt_studio.engine import library
+from gpt_studio.engine import checkpoint, library
 from gpt_studio.engine import session as session_module
 from gpt_studio.engine.library import Library
 from gpt_studio.engine.reading import batch
@@ -166,6 +166,15 @@ def test_stop_and_resume_equals_uninterrupted(session, config):
     assert first + losses(rest) == expected
     assert list(session._run.history.steps) == list(range(1, 21))
     assert list(session._run.history.columns["loss"]) == expected
+
+
+def test_a_checkpoint_tells_of_the_texts_learned_from_last(session, config, corpus, tmp_path):
+    stopped_at(session, Train(config), 5)
+    corpus.write_text("now an owl looks at a fox. " * 100)
+    (report,) = (event for event in do(session, Prepare(config.data)) if isinstance(event, DataReport))
+    do(session, Train(config, resume=True))
+    do(session, Save(str(tmp_path / "x.safetensors")))
+    assert checkpoint.load(tmp_path / "x.safetensors").fingerprint == report.fingerprint
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
