@@ -252,7 +252,8 @@ def _facts(read: Sequence[Catalogue], fates: Fates, share: float) -> Work[TextFa
     shelf = Cache("repeats", 2**18)
     entry = shelf.find(key)
     if entry is None:
-        sketches = np.concatenate([one.sketches for one in read])
+        # One corpus is looked at where it lies: a copy of millions of sketches takes much memory.
+        sketches = read[0].sketches if len(read) == 1 else np.concatenate([one.sketches for one in read])
         sizes = _column(read, "size").astype(np.int64)
         held_out = sizes * np.choose(fates, (0, 1, share))  # a split document gives its end
         with shelf.making(key) as draft:

@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 Sketch = npt.NDArray[np.uint64]  # (documents, 8): 64 bins of one byte each
 Hashes = npt.NDArray[np.uint64]
-Indices = npt.NDArray[np.int64]
+Sizes = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int32]  # of documents: there may be millions, so small numbers save memory
 
 BINS = 64
 WINDOW = 16  # bytes of a piece
@@ -140,11 +141,13 @@ class Repeats:
     overlap: float  # of the bytes held out, in documents nearly the same as one that is learned
 
 
-def repeats(sketches: Sketch, sizes: Indices, held_out: npt.NDArray[np.float64]) -> Repeats:
+def repeats(sketches: Sketch, sizes: Sizes, held_out: npt.NDArray[np.float64]) -> Repeats:
     """Sum up the near duplicates of documents with these sketches, bytes, and bytes of them held out."""
     found = near_duplicates(sketches)
     repeated = found >= 0
-    kinds = np.where(repeated, found, np.arange(len(found)))  # near duplicates are of one kind
+    kinds = np.where(
+        repeated, found, np.arange(len(found), dtype=np.int32)
+    )  # near duplicates are of one kind
     learned = np.zeros(len(found), bool)
     learned[kinds[held_out == 0]] = True
     return Repeats(
@@ -162,15 +165,15 @@ def near_duplicates(sketches: Sketch) -> Indices:
     """
     bins = sketches.view(np.uint8).reshape(-1, BINS)
     bands = sketches.view("<u4").reshape(-1, BANDS)
-    places = np.arange(len(sketches))
+    places = np.arange(len(sketches), dtype=np.int32)
     first = places.copy()
     for band in range(BANDS):
         order = _order(bands[:, band])
         values = bands[order, band]
-        starts = np.flatnonzero(np.diff(values, prepend=~values[:1]))
+        begins = np.diff(values, prepend=~values[:1]) != 0  # another value than the one before
+        _link(first, order, order[np.maximum.accumulate(np.where(begins, places, 0))], bins)
         before = np.roll(order, 1)
-        before[starts] = order[starts]  # those have none
-        _link(first, order, np.repeat(order[starts], np.diff(starts, append=len(order))), bins)
+        before[begins] = order[begins]  # those have none
         _link(first, order, before, bins)
     while np.any(first[first] != first):
         first = first[first]
@@ -179,10 +182,12 @@ def near_duplicates(sketches: Sketch) -> Indices:
 
 def _order(values: npt.NDArray[np.uint32]) -> Indices:
     """Where the values are, from the smallest on; equal ones as they come."""
-    places = np.arange(len(values), dtype=np.uint64)
     # Sorting plain numbers is far faster than sorting places by them.
-    keys = np.sort(values.astype(np.uint64) << np.uint64(32) | places)
-    return (keys & np.uint64(2**32 - 1)).astype(np.int64)
+    keys = values.astype(np.uint64)
+    keys <<= np.uint64(32)
+    keys |= np.arange(len(values), dtype=np.uint32)
+    keys.sort()
+    return keys.astype(np.uint32).view(np.int32)  # the lower half of each
 
 
 def _link(first: Indices, later: Indices, earlier: Indices, bins: npt.NDArray[np.uint8]) -> None:

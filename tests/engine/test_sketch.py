@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import islice
 from random import Random
 
@@ -207,3 +208,15 @@ def test_repeats_are_summed_up():
 def test_nothing_repeats_where_nothing_is():
     nothing = repeats(all_sketches([]), np.empty(0, np.int64), np.empty(0))
     assert (nothing.documents, nothing.share, nothing.overlap) == (0, 0, 0)
+
+
+def test_looking_for_repeats_takes_less_memory_than_the_sketches():
+    """There may be millions of short documents; their sketches lie on the disk."""
+    many = np.random.default_rng(0).integers(0, 2**63, (100_000, 8), np.uint64)
+    tracemalloc.start()
+    try:
+        near_duplicates(many)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 40 * len(many)  # bytes
