@@ -5,7 +5,6 @@ import torch
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtWidgets import QFileDialog
 
-from gpt_studio.core.paths import resources
 from gpt_studio.core.world import SKILLS
 from gpt_studio.engine.checkpoint import load
 from gpt_studio.gui.buttons import Button
@@ -17,7 +16,6 @@ from gpt_studio.gui.worker import Worker
 
 RHYME = "The fox lives in the wood. The hen lives in the barn. Where does the fox live? In the wood.\n"
 PATIENCE = 60_000  # ms
-DEMO = resources() / "demo" / "small-world.safetensors"
 
 
 @pytest.fixture
@@ -157,7 +155,6 @@ def test_the_first_minute(qtbot, window):
     assert window.banner.isHidden(), window.banner.text()
 
 
-@pytest.mark.skipif(not DEMO.is_file(), reason="there is no demo model in this checkout")
 def test_the_demo_model_answers(qtbot, window):
     store, chat = window.store, window.chat
     qtbot.waitUntil(lambda: store.state.demo, timeout=PATIENCE)
