@@ -40,7 +40,7 @@ def is_built_in(name: str) -> bool:
 
 def has_dialogues(corpora: Sequence[str]) -> bool:
     """Whether some of the texts may be conversations, which are written down as a template says."""
-    return any(name == "world" or Path(name).suffix.lower() == ".jsonl" for name in corpora)
+    return any(name == "world" or Path(name).suffix.lower() in (".jsonl", ".parquet") for name in corpora)
 
 
 def label(name: str) -> str:

@@ -58,4 +58,5 @@ def test_by_size_stays_by_size_and_one_corpus_needs_no_share():
 def test_dialogues_may_be_in_the_small_world_and_in_json_lines():
     assert has_dialogues(("python-library", "world"))
     assert has_dialogues(("/texts/Chats.JSONL",))
+    assert has_dialogues(("/texts/chats.parquet",))
     assert not has_dialogues(("python-library", "/texts/world", "/texts/notes.txt"))
