@@ -145,9 +145,8 @@ def repeats(sketches: Sketch, sizes: Sizes, held_out: npt.NDArray[np.float64]) -
     """Sum up the near duplicates of documents with these sketches, bytes, and bytes of them held out."""
     found = near_duplicates(sketches)
     repeated = found >= 0
-    kinds = np.where(
-        repeated, found, np.arange(len(found), dtype=np.int32)
-    )  # near duplicates are of one kind
+    places = np.arange(len(found), dtype=np.int32)
+    kinds = np.where(repeated, found, places)  # near duplicates are of one kind
     learned = np.zeros(len(found), bool)
     learned[kinds[held_out == 0]] = True
     return Repeats(
