@@ -17,7 +17,17 @@ from gpt_studio.core.config import RunConfig
 from gpt_studio.core.corpora import label
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.estimate import Estimate, estimate
-from gpt_studio.core.events import Built, DataReport, Evaluated, Event, Examined, MemoryMeasured, Opened, Step
+from gpt_studio.core.events import (
+    Built,
+    DataReport,
+    Evaluated,
+    Event,
+    Examined,
+    MemoryMeasured,
+    Opened,
+    Step,
+    TextsChanged,
+)
 from gpt_studio.core.findings import findings
 from gpt_studio.core.requests import Open, Prepare, Save, Train
 from gpt_studio.core.run_file import check_usable, read_run_file
@@ -160,6 +170,8 @@ class _Training:
         match event:
             case Built(config=config):
                 self._begin(config)
+            case TextsChanged():
+                note("Note: these are not the texts the run learned from so far.")
             case Step(step):
                 self._begin(self._config)
                 self._step, self._is_best = step, False

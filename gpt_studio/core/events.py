@@ -234,6 +234,13 @@ class Built(Event):
 
 
 @dataclass(frozen=True)
+class TextsChanged(Event):
+    """Training goes on after this step with other texts than before: from here it is another run."""
+
+    step: int
+
+
+@dataclass(frozen=True)
 class Step(Event):
     """One training step is done; `values` has every metric of core.metrics."""
 

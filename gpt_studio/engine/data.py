@@ -28,7 +28,7 @@ from gpt_studio.engine.reading import Batch, Stream, Tokens, batch, check_length
 from gpt_studio.engine.report import Census, report, text_facts
 from gpt_studio.engine.shards import Shard
 from gpt_studio.engine.sketch import Repeats, repeats
-from gpt_studio.engine.split import LEARNED, Fates, hold_out, sides
+from gpt_studio.engine.split import LEARNED, Fates, hold_out, keep_some, sides
 from gpt_studio.engine.tokenizers import Ids, Tokenizer, open_tokenizer
 
 __all__ = ["Batch", "Dataset", "Tokens", "batch", "prepare", "validation_batches"]
@@ -236,8 +236,10 @@ def _split(
     read: Sequence[Catalogue], found: Sequence[Shard], share: float
 ) -> tuple[Fates, list[tuple[Stream, Stream]]]:
     """What becomes of each document, and what is learned and held out of each corpus."""
-    fates = hold_out(_column(read, "digest"), _column(read, "size"), share)
-    each = np.split(fates, np.cumsum([one.documents for one in read])[:-1])
+    digests, documents = _column(read, "digest"), [one.documents for one in read]
+    fates = hold_out(digests, _column(read, "size"), share)
+    keep_some(fates, digests, documents)
+    each = np.split(fates, np.cumsum(documents)[:-1])
     return fates, [sides(shard, some, share) for shard, some in zip(found, each, strict=True)]
 
 

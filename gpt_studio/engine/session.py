@@ -29,6 +29,7 @@ from gpt_studio.core.events import (
     Sampled,
     Saved,
     Step,
+    TextsChanged,
 )
 from gpt_studio.core.metrics import History
 from gpt_studio.core.paths import resources
@@ -49,6 +50,7 @@ from gpt_studio.core.requests import (
 from gpt_studio.core.runner import Job
 from gpt_studio.engine import checkpoint
 from gpt_studio.engine.checkpoint import Checkpoint
+from gpt_studio.engine.comparison import compare
 from gpt_studio.engine.data import Dataset
 from gpt_studio.engine.device import default_device, devices, out_of_memory_explained, use_threads
 from gpt_studio.engine.generator import generate
@@ -154,8 +156,6 @@ class Session:
 
     def _compare(self, request: Compare) -> Job:
         dataset = yield from self._library.dataset(request.data)
-        from gpt_studio.engine.comparison import compare
-
         yield from compare(dataset, request.data)
 
     def _read_batch(self, request: ReadBatch) -> Job:
@@ -180,7 +180,10 @@ class Session:
             dataset.check(config.model.max_length)
             config = config.changed("model", {"vocab_size": dataset.tokenizer.vocab_size})
             if request.resume:
+                learned_from = self._needed_run().fingerprint
                 run = self._resumed(config, dataset)
+                if learned_from not in ("", run.fingerprint):
+                    yield TextsChanged(run.step)
             else:
                 yield Progress("train", "Building the model")
                 run = self._built(config, dataset)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+
 import numpy as np
 import numpy.typing as npt
 
@@ -38,6 +41,18 @@ def hold_out(digests: npt.NDArray[np.uint64], sizes: npt.NDArray[np.uint64], sha
     middles = totals.cumsum() - totals / 2  # nearer to the share with it than without
     fates[(fates == LEARNED) & (middles < share * rest)] = HELD_OUT
     return fates[which]
+
+
+def keep_some(fates: Fates, digests: npt.NDArray[np.uint64], corpora: Sequence[int]) -> None:
+    """Let a corpus that is held out altogether give its ends instead: it was chosen to be learned.
+
+    Args:
+        fates, digests: of each document of all corpora, (documents,); the fates are changed.
+        corpora: the documents of each corpus.
+    """
+    for first, last in pairwise([0, *accumulate(corpora)]):
+        if np.all(fates[first:last] == HELD_OUT):
+            fates[np.isin(digests, digests[first:last])] = SPLIT  # and their copies elsewhere
 
 
 def sides(shard: Shard, fates: Fates, share: float) -> tuple[Stream, Stream]:

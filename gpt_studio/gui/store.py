@@ -38,6 +38,7 @@ from gpt_studio.core.events import (
     Started,
     Step,
     Stopped,
+    TextsChanged,
     Token,
 )
 from gpt_studio.core.presets import Preset, first_config
@@ -85,7 +86,7 @@ class Store(QObject):
         built: there is a new model (Built); its curves begin.
         opened: a checkpoint was opened, with the curves so far (Opened).
         stepped: training steps of one batch of events (list[Step]).
-        evaluated, examined, sampled, failed, saved, exported, forgotten: the event itself.
+        evaluated, examined, sampled, texts_changed, failed, saved, exported, forgotten: the event itself.
         compared, batch_read: what was wished to be seen of the texts (Compared, BatchRead).
         spoke: what generating brought: Token or Generated.
         problem_focused: Train was wished for while a setting is wrong ("section.field").
@@ -98,6 +99,7 @@ class Store(QObject):
     evaluated = Signal(object)
     examined = Signal(object)
     sampled = Signal(object)
+    texts_changed = Signal(object)
     spoke = Signal(object)
     failed = Signal(object)
     saved = Signal(object)
@@ -365,6 +367,8 @@ class Store(QObject):
                 self.examined.emit(event)
             case Sampled():
                 self.sampled.emit(event)
+            case TextsChanged():
+                self.texts_changed.emit(event)
             case Token() | Generated():
                 self.spoke.emit(event)
             case Failed():

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
 from gpt_studio.core import units
 from gpt_studio.core.errors import Remedy
-from gpt_studio.core.events import Exported, Failed, Opened, Saved
+from gpt_studio.core.events import Exported, Failed, Opened, Saved, TextsChanged
 from gpt_studio.core.runner import failure
 from gpt_studio.gui.alerts import Banner
 from gpt_studio.gui.chat_panel import ChatPanel
@@ -175,6 +175,7 @@ class Window(QMainWindow):
         store.saved.connect(self._show_saved)
         store.exported.connect(self._show_exported)
         store.opened.connect(self._show_opened)
+        store.texts_changed.connect(self._show_texts_changed)
         self.banner.remedy_chosen.connect(self._apply)
         self.banner.shown_changed.connect(self._show_banner_row)
         self.files.recent_changed.connect(self._fill_recent)
@@ -275,6 +276,10 @@ class Window(QMainWindow):
     def _show_exported(self, exported: Exported) -> None:
         text = f"{Path(exported.path).name} written · {units.memory(exported.size)}"
         self.status.note(text, "check", "ok")
+
+    def _show_texts_changed(self, changed: TextsChanged) -> None:
+        self.training_page.mark(changed.step, f"Other texts · {units.number(changed.step)}", "warn")
+        self.status.note("Goes on with other texts than those learned from so far", "alert-triangle", "warn")
 
     def _show_opened(self, opened: Opened) -> None:
         self.banner.dismiss()

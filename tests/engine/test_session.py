@@ -28,6 +28,7 @@ from gpt_studio.core.events import (
     Saved,
     Step,
     Stopped,
+    TextsChanged,
     Token,
 )
 from gpt_studio.core.requests import (
@@ -288,6 +289,16 @@ def test_an_answer_ends_with_its_model_and_its_memory_is_given_back(session, con
     finally:
         gc.enable()
     assert list(answer) == []
+
+
+def test_going_on_with_other_texts_is_said(session, config, corpus):
+    stopped_at(session, Train(config), 3)
+    job = stopped_at(session, Train(config, resume=True), 5)
+    assert not [event for event in job if isinstance(event, TextsChanged)]
+    corpus.write_text("a hen sat on the log and the owl on the mat. " * 100)
+    assert only(TextsChanged, stopped_at(session, Train(config, resume=True), 7)).step == 5
+    job = stopped_at(session, Train(config, resume=True), 9)
+    assert not [event for event in job if isinstance(event, TextsChanged)]
 
 
 # ---------------------------------------------------------------- failures change nothing

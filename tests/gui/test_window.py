@@ -11,7 +11,18 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import Remedy, StudioError
-from gpt_studio.core.events import Built, DemoOpened, Exported, Failed, Opened, Ready, Saved, Started, Step
+from gpt_studio.core.events import (
+    Built,
+    DemoOpened,
+    Exported,
+    Failed,
+    Opened,
+    Ready,
+    Saved,
+    Started,
+    Step,
+    TextsChanged,
+)
 from gpt_studio.core.metrics import METRICS, History
 from gpt_studio.core.requests import (
     Compare,
@@ -606,3 +617,11 @@ def test_the_warning_of_a_problem_goes_with_it(qtbot, window):
 
 def test_a_first_file_dialog_begins_at_home(window):
     assert window.files._folder() == str(Path.home())
+
+
+def test_going_on_with_other_texts_is_marked_and_said(window, monkeypatch):
+    marks = []
+    monkeypatch.setattr(window.training_page, "mark", lambda *mark: marks.append(mark))
+    window.store.happened([TextsChanged(1200)])
+    assert marks == [(1200, "Other texts · 1\u202f200", "warn")]
+    assert "other texts" in window.status.text()
