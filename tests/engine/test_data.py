@@ -235,6 +235,17 @@ def test_weights_say_what_is_read_and_cost_no_tokenizing(tmp_path):
     assert mixed_gpt2.bytes_per_token == pytest.approx(0.25 * per_token[0] + 0.75 * per_token[1])
 
 
+def test_a_small_corpus_among_large_ones_is_never_held_out_altogether(tmp_path):
+    """A tenth of all documents are held out, but a text that somebody added is one to learn from."""
+    large = written(tmp_path / "large", stories(300))
+    for n in range(30):
+        mine = written(tmp_path / f"mine {n}", [f"My own text number {n}. " * 3])
+        assert [corpus.share for corpus in prepared([large, mine], weights=(1.0, 1.0)).report.corpora] == [
+            0.5,
+            0.5,
+        ]
+
+
 def test_the_first_rows_are_the_first_batch_for_people(tmp_path):
     dataset = prepared([written(tmp_path / "a", stories(30))])
     rows = dataset.first_rows(16, 8, 5, 3)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt_studio.engine.split import HELD_OUT, LEARNED, SPLIT, hold_out
+from gpt_studio.engine.split import HELD_OUT, LEARNED, SPLIT, hold_out, keep_some
 
 shares = st.sampled_from([0.01, 0.1, 0.25, 0.5])
 documents = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 60)), min_size=1, max_size=20)
@@ -37,6 +37,21 @@ def test_copies_share_their_fate_and_something_is_left_to_learn(found, share):
     fates = held_out(found, share)
     assert len({*zip([digest for digest, _ in found], fates.tolist(), strict=True)}) == len(dict(found))
     assert (fates != HELD_OUT).any()
+
+
+@given(found=documents, share=shares, corpora=st.lists(st.integers(1, 5), min_size=20, max_size=20))
+def test_of_every_corpus_something_is_learned(found, share, corpora):
+    before = held_out(found, share)
+    fates = before.copy()
+    digests = np.array([digest for digest, _ in found], np.uint64)
+    ends = [end for end in np.cumsum(corpora).tolist() if end < len(found)]
+    keep_some(fates, digests, np.diff([0, *ends, len(found)]).tolist())
+    each = np.split(fates, ends)
+    assert all((some != HELD_OUT).any() for some in each)
+    assert {*fates[fates != before].tolist()} <= {SPLIT}
+    assert len({*zip(digests.tolist(), fates.tolist(), strict=True)}) == len({*digests.tolist()})
+    if all((some != HELD_OUT).any() for some in np.split(before, ends)):
+        assert fates.tolist() == before.tolist()
 
 
 @given(sizes=st.lists(st.integers(1, 400), min_size=1, max_size=40), share=shares)
