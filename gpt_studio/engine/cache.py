@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from gpt_studio.core.errors import StudioError
 from gpt_studio.core.paths import cache
 
 MANIFEST = "manifest.json"  # written last: what is in the folder, and the size of every file
+IDLE = 3600.0  # seconds after which nobody writes a draft any more
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -118,11 +120,15 @@ class Cache:
                 made.rename(self._folder / key)
 
     def _sweep(self) -> None:
-        """Remove what processes that are no more left behind."""
+        """Remove what processes that are no more left behind.
+
+        Those of another machine that shares the folder are not known here, but what they write is new.
+        """
         for path in self._folder.glob(".*-*"):
             process = path.name[1:].partition("-")[0]
-            if process.isdigit() and not psutil.pid_exists(int(process)):
-                _remove(path)
+            with suppress(OSError):  # it may be completed or removed at this moment
+                if process.isdigit() and not psutil.pid_exists(int(process)) and _idle(path) > IDLE:
+                    _remove(path)
 
     def _trim(self, newest: str) -> None:
         """Remove the least recently used entries until all fit."""
@@ -151,6 +157,11 @@ def _unwritable(folder: Path, error: OSError) -> StudioError:
         kept=kept,
         tries="Allow writing there, or set GPT_STUDIO_HOME to a folder that can be written.",
     )
+
+
+def _idle(folder: Path) -> float:
+    """Seconds since something in a folder changed."""
+    return time.time() - max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
 
 
 def _remove(path: Path) -> None:

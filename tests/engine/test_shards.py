@@ -192,6 +192,7 @@ def test_a_process_that_is_killed_leaves_nothing_that_is_used(home, tmp_path):
     (left,) = folders(home)
     assert left.name.startswith(f".{process.pid}-")
     assert (left / "tokens.bin").stat().st_size > 0
+    leave(left)
     large.write_text(TEXT * 2000)  # quicker
     assert not prepared(large).report.cached
     assert not left.exists()
@@ -268,6 +269,12 @@ def test_the_least_recently_used_go_first(home):
     assert [path.name for path in folders(home, "things")] == ["e"]
 
 
+def leave(folder):
+    """As if nobody had written there for some hours."""
+    for path in (*folder.iterdir(), folder):
+        os.utime(path, (10**9, 10**9))
+
+
 def test_only_what_dead_processes_left_is_swept(home):
     shelf = Cache("things", 10**9)
     process = subprocess.run(
@@ -275,11 +282,16 @@ def test_only_what_dead_processes_left_is_swept(home):
     )
     dead = home / "things" / f".{int(process.stdout)}-x"
     alive = home / "things" / f".{os.getpid()}-y"
-    for folder in (dead, alive):
+    elsewhere = home / "things" / f".{int(process.stdout)}-z"  # of a machine that shares the folder
+    for folder in (dead, alive, elsewhere):
         folder.mkdir(parents=True)
+        (folder / "file").write_bytes(b"half")
+        leave(folder)
+    (elsewhere / "file").write_bytes(b"more")
     fill(shelf, "a")
     assert not dead.exists()
     assert alive.exists()
+    assert elsewhere.exists()
 
 
 def test_what_another_process_completes_while_it_is_looked_for_stays(home, monkeypatch):
