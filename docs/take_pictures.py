@@ -52,40 +52,43 @@ class Photographer:
         self.window.grab().save(str(FOLDER / f"{name}.png"))
         print(name, self.window.size().toTuple(), self.window.status.text())
 
-    def say(self, text: str) -> None:
-        self.window.chat.send(text)
+    def ask(self, question: str) -> None:
+        """Put a question to the model and wait for all of its answer."""
+        turns = self.window.chat.conversation.turns
+        before = len(turns)
+        self.window.chat.send(question)
+        self.wait(lambda: len(turns) > before and not self.store.state.generating)
+        self.rest(0.3)
 
     def train_to(self, step: int) -> None:
         self.wait(lambda: self.store.state.step >= step)
 
 
 def first_launch(photo: Photographer) -> None:
-    photo.wait(lambda: photo.store.state.report is not None)
+    photo.wait(lambda: photo.store.state.report is not None and photo.store.state.demo)
     photo.take("first-launch-dark")
 
 
 def training(photo: Photographer) -> None:
     window, store = photo.window, photo.store
     window.files.train()
-    photo.train_to(1000)
-    store.save(str(photo.folder / "python-tiny.safetensors"))
-    store.edit("sample", {"max_tokens": 160, "temperature": 0.9})
-    photo.say("The value of an attribute ")
-    photo.wait(lambda: not store.state.generating)
-    photo.train_to(1100)
-    store.edit("sample", {"max_tokens": 10_000})
-    photo.say("If the function ")
+    photo.train_to(3000)
+    store.save(str(photo.folder / "small-world.safetensors"))
+    for question in ("Good morning, my name is Ada.", "What is my name?", "What is 7 plus 5?"):
+        photo.ask(question)
+    store.edit("sample", {"temperature": 1.0})
+    window.chat.send("Tell me a story about the owl.")
     photo.wait(lambda: store.state.generating)
-    photo.rest(2.5)
+    photo.rest(1.0)
     loss = window.training_page.loss
-    loss.show_cursor(820)
+    loss.show_cursor(1820)
     photo.take("training-dark")
     look.apply(LIGHT)
     photo.take("training-light")
     look.apply(DARK)
     window.resize(1100, 700)
     photo.rest(0.5)
-    loss.show_cursor(820)
+    loss.show_cursor(1820)
     photo.take("training-dark-1100x700")
     window.resize(1440, 900)
     loss.hide_cursor()
@@ -97,7 +100,9 @@ def failure(photo: Photographer) -> None:
     window, store = photo.window, photo.store
     store.stop_training()
     photo.wait(lambda: not store.state.running)
-    store.edit("train", {"learning_rate": 1.0, "weight_decay": 5.0, "schedule": "constant"})
+    store.edit(
+        "train", {"optimizer": "adamw", "learning_rate": 1.0, "weight_decay": 5.0, "schedule": "constant"}
+    )
     window.files.train()
     photo.wait(lambda: not window.banner.isHidden())
     photo.take("error-dark")
@@ -107,7 +112,8 @@ def failure(photo: Photographer) -> None:
 def data(photo: Photographer) -> None:
     window, store = photo.window, photo.store
     store.apply_preset(presets()[2])
-    store.edit("data", {"corpora": ("python-reference", "python-library")})
+    texts = ("world", "python-reference", "python-library")
+    store.edit("data", {"corpora": texts, "weights": (50.0, 30.0, 20.0), "tokenizer": "bpe"})
     store.edit("model", {"embed_size": 100})
     window.show_page("data")
     photo.wait(lambda: store.state.report is not None)
@@ -116,7 +122,7 @@ def data(photo: Photographer) -> None:
     tokens.hovered.emit(20)  # as when a mouse points at it
     photo.take("data-dark")
     tokens.hovered.emit(-1)
-    store.edit("data", {"corpora": ("python-reference",)})
+    store.edit("data", {"corpora": ("world",), "weights": ()})
     store.reset()
     window.show_page("training")
     photo.wait(lambda: store.state.report is not None)

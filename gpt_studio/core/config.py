@@ -242,12 +242,6 @@ class TrainConfig(Section):
         help="Batches added up before the weights change: a larger batch without more memory.",
         cost="A step takes this many times longer.",
     )  # fmt: skip
-    optimizer: str = setting(
-        "adamw", "Optimizer", choices=(Choice("adamw", "AdamW"), Choice("muon", "Muon")),
-        help="How gradients become changes. Muon moves the blocks' matrices in all directions alike and "
-        "learns more from each step; AdamW scales every weight on its own.",
-        cost="Muon remembers half as much and takes a little longer per step.",
-    )  # fmt: skip
     learning_rate: float = setting(
         1e-3, "Learning rate", low=1e-8, high=1.0, scientific=True,
         stops=tuple(digit * 10.0**k for k in range(-6, 0) for digit in (1, 2, 3, 6)),
@@ -265,6 +259,12 @@ class TrainConfig(Section):
         1.0, "Gradient clip", low=0.0, high=1000.0, decimals=2, optional=True,
         stops=(0, 0.1, 0.25, 0.5, 1, 2, 5),
         help="Shortens gradients longer than this, so that one odd batch does no harm. 0 is off.",
+    )  # fmt: skip
+    optimizer: str = setting(
+        "adamw", "Optimizer", choices=(Choice("adamw", "AdamW"), Choice("muon", "Muon")),
+        help="How gradients become changes. Muon moves the blocks' matrices in all directions alike and "
+        "learns more from each step; AdamW scales every weight on its own.",
+        cost="Muon remembers half as much and takes a little longer per step.",
     )  # fmt: skip
     schedule: str = setting(
         "cosine", "Schedule",

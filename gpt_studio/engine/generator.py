@@ -111,9 +111,11 @@ class Speech:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def add(self, data: bytes, last: bool = False) -> str:
-        """The text that can be shown after some more bytes; the last ones bring out all that waits."""
+        """The text that can be shown after some more bytes; the last ones bring out what waits, if not blank."""
         text = self._waiting + self._decoder.decode(data, last)
-        shown = len(text) if last else len(text) - self._may_begin_stop(text)
+        shown = len(text) - self._may_begin_stop(text)
+        if last and text[shown:].strip():
+            shown = len(text)
         if self._stop and self._stop in text:
             shown = text.index(self._stop)
             self.stopped = True

@@ -117,6 +117,7 @@ def test_the_header_asks_for_reset_hide_and_the_other_settings(left, qtbot):
 
 
 def test_training_locks_everything_and_says_why(left):
+    before = left.state.config
     left.panel.show_state(locked(left.state))
     assert "Locked" in texts(left.panel.header)
     assert not left.panel.header.reset_button.isVisible()
@@ -127,7 +128,7 @@ def test_training_locks_everything_and_says_why(left):
         for row in form.rows.values():
             if isinstance(row, NumberRow):
                 QTest.keyClick(row.field, Qt.Key.Key_Up)
-    assert left.state.config == State().config
+    assert left.state.config == before
     left.panel.show_state(left.state)
     assert "Locked" not in texts(left.panel.header)
     assert left.panel.header.reset_button.isVisible()
@@ -135,7 +136,7 @@ def test_training_locks_everything_and_says_why(left):
 
 def test_the_vocabulary_follows_the_tokenizer_and_leads_to_it(left, qtbot):
     vocabulary = left.panel.vocabulary
-    assert (vocabulary.tokenizer.text(), vocabulary.value.text()) == ("Bytes", "257")
+    assert (vocabulary.tokenizer.text(), vocabulary.value.text()) == ("Characters", "340")
     left.store.edit("data", {"tokenizer": "gpt2"})
     assert (vocabulary.tokenizer.text(), vocabulary.value.text()) == ("GPT-2 BPE", "50\u202f257")
     left.panel.show_state(locked(left.state))
