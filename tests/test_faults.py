@@ -8,6 +8,7 @@ import torch
 from PySide6.QtCore import QEventLoop, QSettings, QTimer
 from safetensors.torch import save_file
 
+from gpt_studio.core.findings import findings
 from gpt_studio.gui.buttons import Button
 from gpt_studio.gui.window import Window
 from gpt_studio.gui.worker import Worker
@@ -138,7 +139,6 @@ CORPORA = {
     "not found": lambda path: None,
     "no text files": lambda path: path.mkdir(),
     "empty": lambda path: path.touch(),
-    "not UTF-8": lambda path: path.write_bytes(TEXT.encode("utf-16")),
     "not a text file": lambda path: path.write_bytes(b"\x7fELF\0\0\0\0"),
 }
 
@@ -156,6 +156,16 @@ def test_a_wrong_corpus(window, tmp_path, says, make):
     wait(window, lambda: window.store.state.report is not None and not window.store.state.running)
     assert window.store.state.model == before.model
     assert window.store.state.config == before.config
+
+
+def test_an_old_encoding_is_read_and_said(window, tmp_path):
+    path = tmp_path / "corpus.txt"
+    path.write_bytes("Die Füchse wohnen im Wäldchen, die Eulen im alten Baum. ".encode("latin-1") * 400)
+    window.store.edit("data", {"corpora": (str(path),)})
+    wait(window, lambda: window.store.state.report is not None and not window.store.state.running)
+    state = window.store.state
+    assert "Füchse" in "".join(token.text for token in state.report.previews[0].tokens)
+    assert "encoding" in [finding.name for finding in findings(state.report, state.config)]
 
 
 def test_a_corpus_shorter_than_a_context(window, tmp_path):

@@ -111,7 +111,7 @@ class Speech:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def add(self, data: bytes, last: bool = False) -> str:
-        """The text that can be shown after some more bytes; the last ones bring out what waits, if not blank."""
+        """The text to show after some more bytes; the last ones bring out what waits, if it is not blank."""
         text = self._waiting + self._decoder.decode(data, last)
         shown = len(text) - self._may_begin_stop(text)
         if last and text[shown:].strip():
