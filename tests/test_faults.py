@@ -166,6 +166,8 @@ def test_an_old_encoding_is_read_and_said(window, tmp_path):
     state = window.store.state
     assert "Füchse" in "".join(token.text for token in state.report.previews[0].tokens)
     assert "encoding" in [finding.name for finding in findings(state.report, state.config)]
+    window.store.undo()
+    wait(window, lambda: window.store.state.report is not None and not window.store.state.running)
 
 
 def test_a_corpus_shorter_than_a_context(window, tmp_path):
