@@ -284,7 +284,7 @@ class TrainConfig(Section):
         help="Steps between two samples while learning. 0 is off.",
     )  # fmt: skip
     sample_prompt: str = setting(
-        "The ", "Sample prompt", help="The text each sample while learning begins with.",
+        "The", "Sample prompt", help="The text each sample while learning begins with.",
     )  # fmt: skip
     seed: int = setting(
         1337, "Seed", low=0, high=2**31 - 1,

@@ -55,7 +55,7 @@ class Meter:
     def due(self) -> Progress | None:
         """The progress to show; None between two reports."""
         now = self._clock()
-        if now < self._due and self._done < self._total:
+        if now < self._due:
             return None
         self._due = now + TURN
         return self.progress()

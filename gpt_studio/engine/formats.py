@@ -192,9 +192,9 @@ def _of_object(value: Mapping[str, Any], template: Template) -> str | None:
 def conversation(messages: object, template: Template) -> str | None:
     """Messages with roles as the text a model learns from; None if that is not what they are.
 
-    What a system message says stands before the conversation, on a line of its own.
+    What a system message says stands before the conversation, on a line of its own. No messages, no text.
     """
-    if not isinstance(messages, Sequence) or not messages:
+    if not isinstance(messages, Sequence) or isinstance(messages, str):
         return None
     said, before = [], ""
     for message in messages:

@@ -83,7 +83,7 @@ def test_messages_become_a_dialogue(tmp_path):
     "messages",
     [
         "text",
-        [],
+        "",
         [1],
         [{"role": "user"}],
         [{"role": "tool", "content": "x"}],
@@ -92,6 +92,12 @@ def test_messages_become_a_dialogue(tmp_path):
 )
 def test_what_is_no_conversation_is_not_taken_for_one(messages):
     assert conversation(messages, TEMPLATE) is None
+
+
+def test_a_conversation_of_no_messages_is_left_out(tmp_path):
+    lines = ['{"messages": []}', '{"text": "An owl."}']
+    file = written(tmp_path / "a.jsonl", "\n".join(lines))
+    assert [document.text for document in read(file, "a.jsonl", TEMPLATE, lambda size: None)] == ["An owl."]
 
 
 @pytest.mark.parametrize(
