@@ -161,9 +161,11 @@ class Store(QObject):
             self._redo = []
 
     def _set_config(self, config: RunConfig) -> None:
-        before = self.state.config.data
-        self._update(config=self._fitted(config, self.state.report, self.state.device))
-        if config.data != before:
+        config = self._fitted(config, self.state.report, self.state.device)
+        if config.data == self.state.config.data:
+            self._update(config=config)
+        else:
+            self._update(config=config, report=None)  # at once: nobody may take it for one of these texts
             self.prepare()
 
     def _fitted(self, config: RunConfig, report: DataReport | None, device: Device | None) -> RunConfig:
@@ -329,11 +331,12 @@ class Store(QObject):
         return sum(not isinstance(request, OpenDemo) for request in self._filed)
 
     def _ended(self, state: State, kind: str, how: str) -> dict[str, Any]:
-        progress = {other: event for other, event in state.progress.items() if other != kind}
+        running = state.running - {kind}
+        over = {kind} if running - {"chat"} else {kind, "data"}  # any job but a chat may have read texts
         ended: dict[str, Any] = {
-            "running": state.running - {kind},
+            "running": running,
             "paused": state.paused - {kind},
-            "progress": progress,
+            "progress": {other: event for other, event in state.progress.items() if other not in over},
         }
         if kind == "file":
             ended["filing"] = self._filing()

@@ -115,6 +115,23 @@ def test_other_texts_end_what_is_being_shown_of_the_old_ones(store, sent):
     assert sent == [Prepare(store.state.config.data), Stop("compare")]
 
 
+def test_a_report_is_never_seen_beside_other_texts(store):
+    store.happened([report(store)])
+    seen = []
+    store.changed.connect(seen.append)
+    store.edit("data", {"tokenizer": "bpe", "bpe_size": 10})
+    assert [state.report for state in seen if state.config.data.tokenizer == "bpe"] == [None] * len(seen)
+
+
+def test_how_far_reading_was_ends_with_the_job_that_read(store):
+    reading = Progress("data", "Learning the tokenizer")
+    store.happened([Started("chat"), Started("batch"), reading])
+    store.happened([Failed("batch", "The tokenizer could not be learned.")])
+    assert not store.state.progress
+    store.happened([Started("data"), Started("batch"), reading, Finished("batch")])
+    assert store.state.progress == {"data": reading}
+
+
 def test_the_vocabulary_is_what_the_texts_have_and_no_step_of_undo(store):
     first = store.state.config
     store.edit("model", {"num_layers": 7})
