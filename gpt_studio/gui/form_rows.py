@@ -9,13 +9,13 @@ from PySide6.QtGui import QEnterEvent, QFontMetricsF, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QLineEdit, QSizePolicy, QWidget
 
 from gpt_studio.core.settings import Fix, Problem, Setting, Value
-from gpt_studio.gui.buttons import Button
 from gpt_studio.gui.choices import Segmented
 from gpt_studio.gui.inputs import NumberField
-from gpt_studio.gui.layouts import Column, FlowLayout, Row
+from gpt_studio.gui.layouts import Column, Row
+from gpt_studio.gui.problems import ProblemPlace
 from gpt_studio.gui.theme import follow, font, look
 from gpt_studio.gui.toggles import Slider, Switch
-from gpt_studio.gui.widgets import IconLabel, Label, Surface
+from gpt_studio.gui.widgets import Label
 
 LABEL_WIDTH = 96
 WIDEST_FIELD = 110
@@ -67,13 +67,14 @@ class FormRow(QWidget):
         self.label.left.connect(self.help_done)
         self.label.clicked.connect(self.label_clicked)
         self._editors: list[QWidget] = []
-        self._strip: ProblemStrip | None = None
-        self._problem: Problem | None = None
-        self._column = Column(spacing=0, parent=self)
+        self._place = ProblemPlace()
+        self._place.chosen.connect(self._mend)
+        column = Column(spacing=0, parent=self)
         self._head = QWidget(self)
         self.line = Row(spacing=10, parent=self._head)
         self.line.addWidget(self.label)
-        self._column.addWidget(self._head)
+        column.addWidget(self._head)
+        column.addWidget(self._place)
         self.setWhatsThis(f"{setting.help} {setting.cost}".strip())
         follow(self.restyle)
 
@@ -92,11 +93,12 @@ class FormRow(QWidget):
 
     def tab_stops(self) -> list[QWidget]:
         """What takes the keyboard in this row, in order."""
-        return [*self._editors, *(self._strip.buttons if self._strip else ())]
+        return [*self._editors, *self._place.buttons]
 
     def describe(self, more: str = "") -> None:
         """Tell assistive tools what a sighted person reads: what is wrong, the help, and `more`."""
-        parts = (self._problem.text if self._problem else "", self.whatsThis(), more)
+        problem = self.problem()
+        parts = (problem.text if problem else "", self.whatsThis(), more)
         for editor in self._editors:
             editor.setAccessibleDescription(" ".join(filter(None, parts)))
 
@@ -117,25 +119,13 @@ class FormRow(QWidget):
         self.editor().setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def problem(self) -> Problem | None:
-        return self._problem
+        return self._place.problem
 
     def show_problem(self, problem: Problem | None) -> None:
         """Say what is wrong right under the row, or that nothing is."""
-        if problem == self._problem:
-            return
-        self._problem = problem
-        self.describe()
-        if self._strip is not None:
-            self._column.removeWidget(self._strip)
-            self._strip.hide()
-            self._strip.deleteLater()
-            self._strip = None
-        if problem is not None:
-            self._strip = ProblemStrip(problem)
-            self._strip.chosen.connect(self._mend)
-            self._column.addWidget(self._strip)
-            self._strip.show()
-        self.tabs_changed.emit()
+        if self._place.show_problem(problem):
+            self.describe()
+            self.tabs_changed.emit()
 
     def _mend(self, fix: Fix) -> None:
         self.focus_field()  # the button pressed goes away
@@ -152,33 +142,6 @@ class FormRow(QWidget):
             event.ignore()
         else:
             super().keyPressEvent(event)
-
-
-class ProblemStrip(QWidget):
-    """Why a value cannot be used, and a button for each way out."""
-
-    chosen = Signal(object)  # Fix
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__()
-        box = Surface("warnbg", radius=6)
-        Column((0, 3, 0, 6), 0, self).addWidget(box)
-        row = Row((10, 9, 10, 10), 8, box)
-        row.addWidget(IconLabel("alert-triangle", "warn", 14), 0, Qt.AlignmentFlag.AlignTop)
-        text = Column(spacing=6)
-        row.addLayout(text, 1)
-        text.addWidget(Label(f"{problem.text} {problem.hint}".strip(), "small", "text", wrap=True))
-        self.buttons = [self._button(fix) for fix in problem.fixes]
-        if self.buttons:
-            flow = FlowLayout(spacing=6)
-            for button in self.buttons:
-                flow.addWidget(button)
-            text.addLayout(flow)
-
-    def _button(self, fix: Fix) -> Button:
-        button = Button(fix.label, "warn", height=22)
-        button.clicked.connect(lambda: self.chosen.emit(fix))
-        return button
 
 
 class NumberRow(FormRow):

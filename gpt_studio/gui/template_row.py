@@ -11,9 +11,9 @@ from PySide6.QtWidgets import QLineEdit, QWidget
 from gpt_studio.core.chat import Message
 from gpt_studio.core.config import DataConfig
 from gpt_studio.core.corpora import has_dialogues
-from gpt_studio.core.settings import Fix, Problem, settings_of
-from gpt_studio.gui.form_rows import ProblemStrip
+from gpt_studio.core.settings import Fix, settings_of
 from gpt_studio.gui.layouts import Column, FlowLayout, Row
+from gpt_studio.gui.problems import ProblemPlace
 from gpt_studio.gui.state import State
 from gpt_studio.gui.theme import follow, look, style_font
 from gpt_studio.gui.token_popover import visible
@@ -47,8 +47,8 @@ class TemplateRow(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._shown: object = None
-        self._problem: Problem | None = None
-        self._strip: ProblemStrip | None = None
+        self.problem = ProblemPlace()
+        self.problem.chosen.connect(self._mend)
         self.fields = {name: _TextField(name) for name in FIELDS}
         self.example = Label("", "micro", "text3", mono=True)
         self.example.setToolTip("A dialogue, as the model reads it")
@@ -59,8 +59,9 @@ class TemplateRow(QWidget):
             flow.addWidget(_labeled(field))
             field.committed.connect(lambda text, name=name: self.edited.emit({name: text}))
         flow.addWidget(self.example)
-        self._column = Column(spacing=0, parent=self)
-        self._column.addLayout(flow)
+        column = Column(spacing=0, parent=self)
+        column.addLayout(flow)
+        column.addWidget(self.problem)
         self.hide()
         follow(self.restyle)
 
@@ -78,21 +79,7 @@ class TemplateRow(QWidget):
         for name, field in self.fields.items():
             field.show_text(getattr(data, name), state.training)
         self.example.setText(visible(data.template.text(EXAMPLE)))
-        self._show_problem(problem)
-
-    def _show_problem(self, problem: Problem | None) -> None:
-        if problem == self._problem:
-            return
-        self._problem = problem
-        if self._strip:
-            self._column.removeWidget(self._strip)
-            self._strip.hide()
-            self._strip.deleteLater()
-            self._strip = None
-        if problem:
-            self._strip = ProblemStrip(problem)
-            self._strip.chosen.connect(self._mend)
-            self._column.addWidget(self._strip)
+        self.problem.show_problem(problem)
 
     def _mend(self, fix: Fix) -> None:
         self.fields["user_prefix"].setFocus()  # the button pressed goes away

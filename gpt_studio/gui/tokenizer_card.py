@@ -14,9 +14,10 @@ from gpt_studio.core.units import SPACE, UNKNOWN, number, percent, short
 from gpt_studio.gui.buttons import Button
 from gpt_studio.gui.choices import Segmented
 from gpt_studio.gui.data_progress import ProgressLine
-from gpt_studio.gui.form_rows import NOTCH, ProblemStrip, StopSlider
+from gpt_studio.gui.form_rows import NOTCH, StopSlider
 from gpt_studio.gui.inputs import NumberField
 from gpt_studio.gui.layouts import Column, Row
+from gpt_studio.gui.problems import ProblemPlace
 from gpt_studio.gui.state import State
 from gpt_studio.gui.theme import follow, look
 from gpt_studio.gui.widgets import Card, ElidedLabel, Hairline, Label
@@ -52,8 +53,7 @@ class TokenizerCard(Card):
         self._caption.hide()  # the choices need the room
         self._data = DataConfig()
         self._shown: object = None
-        self._problem: Problem | None = None
-        self._strip: ProblemStrip | None = None
+        self.problem = ProblemPlace()
         self.figures = {name: _Figure(name, first=name == FIGURES[0]) for name in FIGURES}
         self.progress = ProgressLine("Making tokens")
         self.progress.cancel_wanted.connect(self.cancel_wanted)
@@ -89,10 +89,12 @@ class TokenizerCard(Card):
         row.addWidget(self.bpe, 1)
         row.addWidget(self.choose)
         row.addWidget(self.export)
-        self._below = Column(spacing=0)
-        self._below.addWidget(self._details)
+        below = Column(spacing=0)
+        below.addWidget(self._details)
+        below.addWidget(self.problem)
         self.body.addWidget(self.pages)
-        self.body.addLayout(self._below)
+        self.body.addLayout(below)
+        self.problem.chosen.connect(self._mend)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
     def _fit(self) -> None:
@@ -107,7 +109,7 @@ class TokenizerCard(Card):
             return
         self._shown = shown
         self._show_details(state)
-        self._show_problem(_problem_of(state.problems))
+        self.problem.show_problem(_problem_of(state.problems))
         facts = _facts(state.report) if state.report else _expected(data)
         for name, figure in self.figures.items():
             figure.show_fact(*facts.get(name, (UNKNOWN, "")))
@@ -127,20 +129,6 @@ class TokenizerCard(Card):
         self.choose.setEnabled(not locked)
         self.export.setVisible(kind in WITH_PIECES)
         self.export.setEnabled(state.report is not None)
-
-    def _show_problem(self, problem: Problem | None) -> None:
-        if problem == self._problem:
-            return
-        self._problem = problem
-        if self._strip:
-            self._below.removeWidget(self._strip)
-            self._strip.hide()
-            self._strip.deleteLater()
-            self._strip = None
-        if problem:
-            self._strip = ProblemStrip(problem)
-            self._strip.chosen.connect(self._mend)
-            self._below.addWidget(self._strip)
 
     def _mend(self, fix: Fix) -> None:
         self.focus_choice()  # the button pressed goes away

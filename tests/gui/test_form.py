@@ -18,10 +18,10 @@ from gpt_studio.gui.form_rows import (
     WIDEST_FIELD,
     ChoiceSettingRow,
     NumberRow,
-    ProblemStrip,
     SwitchRow,
     TextRow,
 )
+from gpt_studio.gui.problems import ProblemStrip
 from gpt_studio.gui.theme import LIGHT, color, look
 from gpt_studio.gui.widgets import Hairline
 
@@ -198,7 +198,7 @@ def test_a_value_out_of_range_stays_and_is_explained_under_its_row(model):
     type_into(model.row("num_layers").field, "960")
     assert model.config.num_layers == 960
     (strip,) = strips(model)
-    assert strip.parent() is model.row("num_layers")
+    assert model.row("num_layers").isAncestorOf(strip)
     assert [button.text() for button in strip.buttons] == ["Use 96"]
     assert "between 1 and 96" in model.row("num_layers").field.accessibleDescription()
     assert color("warn").name() in model.row("num_layers").field.styleSheet().lower()

@@ -74,11 +74,11 @@ def test_settings_from_elsewhere_are_shown(row, edits, idle):
 
 def test_a_template_that_cannot_be_used_is_explained_with_a_way_out(row, edits, idle):
     row.show_state(replace(idle, config=config_of(WORLD, user_prefix="", turn_end="")))
-    (fix,) = row._strip.buttons
+    (fix,) = row.problem.buttons
     fix.click()
     assert edits == [{"user_prefix": "Q: "}]
     row.show_state(replace(idle, config=config_of(WORLD)))
-    assert row._strip is None
+    assert not row.problem.buttons
 
 
 def test_it_is_locked_while_training(row, edits, idle):

@@ -116,12 +116,12 @@ def test_the_slider_stops_at_powers_of_two_and_counts_when_it_is_let_go(card, ed
 
 def test_an_impossible_size_is_explained_with_a_way_out(card, edits, idle, qtbot):
     card.show_state(read_with(idle, "bpe", bpe_size=100))
-    (fix,) = card._strip.buttons
+    (fix,) = card.problem.buttons
     assert fix.text() == "Use 256"
     fix.click()
     assert edits == [{"bpe_size": 256}]
     card.show_state(read_with(idle, "bpe", bpe_size=256))
-    assert card._strip is None
+    assert not card.problem.buttons
 
 
 # ---------------------------------------------------------------- figures
