@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 from gpt_studio import __version__
 from gpt_studio.commands import COMMANDS, UsageError
@@ -20,11 +21,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given and given[0] in COMMANDS:
         return _run(given[0], given[1:])
-    chosen = _window_parser().parse_args(given)
+    parser = _window_parser()
+    chosen = parser.parse_args(given)
+    if chosen.checkpoint and not _may_be_file(chosen.checkpoint):
+        parser.error(f"“{chosen.checkpoint}” is neither a command nor a file")
     # Only now: `gpt-studio --version` needs no window.
     from gpt_studio.gui.app import main as open_window
 
     return open_window(chosen.checkpoint)
+
+
+def _may_be_file(name: str) -> bool:
+    """A name with an ending is one, there or not: the window says what is wrong with it."""
+    return bool(Path(name).suffix) or Path(name).exists()
 
 
 def _window_parser() -> argparse.ArgumentParser:

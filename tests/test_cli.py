@@ -129,6 +129,7 @@ def test_every_setting_is_an_option_that_is_checked(capsys):
         ["generate", "x.safetensors", "--seed", "-1"],
         ["exam", "x.safetensors", "--count", "0"],
         ["one.safetensors", "two.safetensors"],
+        ["trian"],
     ],
 )
 def test_wrong_usage_ends_with_2(arguments, capsys):
