@@ -137,6 +137,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         worker = Worker()
         window = Window(QSettings(f"{folder}/settings.ini", QSettings.Format.IniFormat), worker)
+        window.resize(1440, 900)
         window.painted.connect(window.start)
         window.show()
         photo = Photographer(window, Path(folder))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QSettings, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -332,7 +332,7 @@ class Window(QMainWindow):
         look.apply(THEMES.get(str(settings.value("theme")), DARK), remembered_number(settings, "scale", 1.0))
         geometry = settings.value("geometry")
         if not (isinstance(geometry, QByteArray) and self.restoreGeometry(geometry)):
-            self.resize(1440, 900)
+            self.resize(QSize(1440, 900).boundedTo(self.screen().availableSize() - QSize(16, 48)))  # framed
         self.columns.start_widths(self.width() / look.scale)
         self.columns.restore(settings)
         self.data_page.set_known_paths(remembered_list(settings, "texts"))

@@ -151,6 +151,12 @@ def name(rail):
 # ---------------------------------------------------------------- size
 
 
+def test_the_first_window_fits_the_screen(qtbot, session, settings):
+    window = Window(settings, Worker(make_session=lambda: session))
+    qtbot.addWidget(window)
+    assert window.height() < window.screen().availableSize().height() < 900
+
+
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("scene", ["empty", "model", "problem", "failure"])
 def test_every_page_fits_the_smallest_window(window, page, scene):
