@@ -26,7 +26,8 @@ def generate(
 ) -> Generator[Event, None, None]:
     """Continue the prompt; yield each Token, then Generated.
 
-    The prompt begins a text, so the model reads an end of text before it, as it did while learning.
+    The prompt begins a text, so the model reads an end of text before it, as it did while learning. Of a
+    dialogue it reads the latest turns that leave a quarter of the context to the answer.
 
     Another job may train or move the model between two tokens: `version` tells the weights apart, and
     when it changes, the text is read again, so that every token comes from one whole model. Writing uses
@@ -40,7 +41,7 @@ def generate(
         StudioError: the weights are spoiled and give no probabilities.
     """
     started = time.perf_counter()
-    text = _Text(model, [tokenizer.end, *tokenizer.encode(request.prompt)], version)
+    text = _Text(model, _read(request, tokenizer, model.config.max_length), version)
     speech = Speech(request.stop)
     dice = _dice(request.sample)
     reason = "length"
@@ -56,6 +57,19 @@ def generate(
             reason = "end of text" if ends else "stop"
             break
     yield Generated(request.turn, count, time.perf_counter() - started, reason)
+
+
+def _read(request: Generate, tokenizer: Tokenizer, context: int) -> list[int]:
+    """The ids of the prompt; of a dialogue that is too long, without its first turns."""
+    prompt = request.prompt
+    while True:
+        ids = [tokenizer.end, *tokenizer.encode(prompt)]
+        turn = (
+            prompt.find(request.stop, 1) if request.stop else -1
+        )  # a turn begins
+        if turn < 0 or len(ids) <= context - context // 4:
+            return ids
+        prompt = prompt[turn:].lstrip()
 
 
 def _dice(config: SampleConfig) -> torch.Generator:

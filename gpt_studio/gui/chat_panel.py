@@ -209,7 +209,8 @@ class ChatPanel(Surface):
         if self._sight is None:
             self._sight = PromptCard(self.window(), self.composer)
         if self.composer.isVisible():
-            self._sight.show_prompt(*self._request(self.composer.text()))
+            model = (self._state.model or self._state).config.model
+            self._sight.show_prompt(*self._request(self.composer.text()), model.max_length)
 
     def _said(self, mode: chat.Mode) -> list[chat.Message]:
         """The conversation up to now; turns in the other mode end it."""

@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QObject, QPoint, Qt
 from PySide6.QtWidgets import QWidget
 
 from gpt_studio.core.chat import END_OF_TEXT
+from gpt_studio.core.units import number
 from gpt_studio.gui.layouts import Column
 from gpt_studio.gui.theme import color, look
 from gpt_studio.gui.token_text import Span, TokenText
@@ -30,13 +31,13 @@ class PromptCard(Floating):
         self._column.addWidget(self.text)
         self._column.addWidget(self.note)
 
-    def show_prompt(self, prompt: str, stop: str) -> None:
-        """Show a request's prompt and what will end the answer."""
+    def show_prompt(self, prompt: str, stop: str, context: int) -> None:
+        """Show a request's prompt, what will end the answer, and how much a model of this context reads."""
         end = "\n".join(prompt[-MOST:].split("\n")[-MOST_LINES:])
         begins = Span(END_OF_TEXT, background=lambda: color("weak"), plain=True)
         first = begins if end == prompt else Span("…", plain=True)
         self.text.set_spans([first, Span(end, plain=True)])
-        self.note.setText(_note(stop))
+        self.note.setText(_note(stop, context))
         self.setAccessibleName("What the model sees")
         self.setAccessibleDescription(f"{prompt}\n{self.note.text()}")
         self._fit()
@@ -62,10 +63,13 @@ class PromptCard(Floating):
         return super().eventFilter(watched, event)
 
 
-def _note(stop: str) -> str:
+def _note(stop: str, context: int) -> str:
     """How the model goes on from the prompt."""
     begins = "Each text it learned from began after such a mark. It goes on from the end of this one"
     if not stop:
         return f"{begins}."
     shown = stop.replace("\n", "↵")
-    return f"{begins} until it writes “{shown}”, which ends the answer."
+    return (
+        f"{begins} until it writes “{shown}”, which ends the answer. Of a long dialogue it reads the latest "
+        f"turns: its context holds {number(context)} tokens."
+    )

@@ -9,7 +9,7 @@ from gpt_studio.core.config import GPTConfig, SampleConfig
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import Generated, Token
 from gpt_studio.core.requests import Generate
-from gpt_studio.engine.generator import Speech, generate
+from gpt_studio.engine.generator import Speech, _read, generate
 from gpt_studio.engine.model import GPT
 from gpt_studio.engine.tokenizers import tokenizer
 
@@ -52,6 +52,23 @@ def say(script, stop="", most=500, tokens=BYTES):
     request = Generate("x", GREEDY.changed(max_tokens=most), stop)
     *said, end = generate(Scripted(script), tokens, request)
     return [token.text for token in said], end.reason
+
+
+# ---------------------------------------------------------------- what is read
+
+
+@pytest.mark.parametrize(
+    ("prompt", "stop", "read"),
+    [
+        ("Q: a\nA:", "\nQ:", "Q: a\nA:"),
+        ("Q: a\nA: b\nQ: cc\nA:", "\nQ:", "Q: cc\nA:"),  # 19 bytes, of which 12 may be
+        ("Q: a\nA: b\nQ: a question too long\nA:", "\nQ:", "Q: a question too long\nA:"),
+        ("Q: a##A: b##Q: c##A:", "##Q:", "##Q: c##A:"),
+        ("a text to be gone on with", "", "a text to be gone on with"),
+    ],
+)
+def test_of_a_dialogue_the_latest_turns_are_read(prompt, stop, read):
+    assert _read(Generate(prompt, GREEDY, stop), BYTES, 16) == [BYTES.end, *BYTES.encode(read)]
 
 
 # ---------------------------------------------------------------- what is shown
