@@ -137,9 +137,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         worker = Worker()
         window = Window(QSettings(f"{folder}/settings.ini", QSettings.Format.IniFormat), worker)
-        window.resize(1440, 900)
         window.painted.connect(window.start)
         window.show()
+        app.processEvents()
+        window.resize(1440, 900)  # the pretended screen is smaller, and the columns follow the window
         photo = Photographer(window, Path(folder))
         try:
             for name, scene in SCENES.items():

@@ -64,9 +64,7 @@ def _read(request: Generate, tokenizer: Tokenizer, context: int) -> list[int]:
     prompt = request.prompt
     while True:
         ids = [tokenizer.end, *tokenizer.encode(prompt)]
-        turn = (
-            prompt.find(request.stop, 1) if request.stop else -1
-        )  # a turn begins
+        turn = prompt.find(request.stop, 1) if request.stop else -1  # a turn begins
         if turn < 0 or len(ids) <= context - context // 4:
             return ids
         prompt = prompt[turn:].lstrip()
