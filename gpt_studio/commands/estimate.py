@@ -9,7 +9,7 @@ from gpt_studio.commands import options
 from gpt_studio.commands.output import say, say_json
 from gpt_studio.core import units
 from gpt_studio.core.config import RunConfig
-from gpt_studio.core.estimate import Estimate, estimate
+from gpt_studio.core.estimate import UNKNOWN_CPU, UNKNOWN_GPU, Estimate, estimate
 from gpt_studio.core.run_file import check_usable
 
 WIDTH = 20  # of the first column
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     config = options.config_of(chosen)
     check_usable(config)
-    found = estimate(config, chosen.device)
+    found = estimate(config, UNKNOWN_GPU if chosen.device == "cuda" else UNKNOWN_CPU)
     if chosen.json:
         say_json(dataclasses.asdict(found))
     else:

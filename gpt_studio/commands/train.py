@@ -191,7 +191,7 @@ class _Training:
             return
         self._writer = RunWriter(self._folder, config, self._bytes_per_token)
         device, report = self._engine.device, self._report
-        predicted = estimate(config, device.name, device.overhead)
+        predicted = estimate(config, device)
         self._writer.describe(
             seed=config.train.seed,
             device=f"{device.name} · {device.label}",

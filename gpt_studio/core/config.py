@@ -272,8 +272,21 @@ class TrainConfig(Section):
         help="How the learning rate falls after the warm-up.",
     )  # fmt: skip
     precision: str = setting(
-        "fp32", "Precision", choices=(Choice("fp32", "fp32"), Choice("bf16", "bf16")),
-        help="bf16 halves activation memory and is faster where the device has it; weights stay fp32.",
+        "fp32", "Precision", choices=(Choice("fp32", "fp32"), Choice("bf16", "bf16"), Choice("fp16", "fp16")),
+        help="bf16 halves activation memory and is faster where the device has it; weights stay fp32. "
+        "fp16 is for GPUs too old for bf16.",
+    )  # fmt: skip
+    attention: str = setting(
+        "auto", "Attention",
+        choices=(Choice("auto", "Auto"), Choice("plain", "Plain"), Choice("fused", "Fused")),
+        help="Plain writes out a table of every token looking at every other; fused works through it in "
+        "pieces. Auto takes the one that is faster on this device.",
+        cost="Plain tables grow with the square of the context; fused attention keeps none.",
+    )  # fmt: skip
+    chunked_loss: bool = setting(
+        False, "Chunked loss",
+        help="Score the vocabulary for a part of the texts at a time: never are all scores there at once.",
+        cost="Far less memory where the vocabulary is large, for about the same time.",
     )  # fmt: skip
     evaluate_every: int = setting(
         100, "Validate every", low=1, high=1_000_000, stops=_one_two_five(10, 10_000),
@@ -320,6 +333,11 @@ class SampleConfig(Section):
     max_tokens: int = setting(
         256, "Max tokens", low=1, high=100_000, stops=(16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024),
         help="The longest answer.",
+    )  # fmt: skip
+    precision: str = setting(
+        "fp32", "Weights", choices=(Choice("fp32", "fp32"), Choice("bf16", "bf16"), Choice("int8", "int8")),
+        help="How exactly the weights are read while writing. Fewer bits write faster and take less memory; "
+        "the model itself keeps all of them.",
     )  # fmt: skip
     fixed_seed: bool = setting(
         False, "Fixed seed", shown=False, help="Draw the same answer to the same prompt every time.",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import prod
 
 from gpt_studio.core.config import GPTConfig, RunConfig
+from gpt_studio.core.events import Device
 from gpt_studio.core.shapes import block_shapes, count, parameters
 
 BF16, FP32, INT64 = 2, 4, 8  # bytes of a number
@@ -68,14 +69,15 @@ class Estimate:
     tokens_per_step: int
 
 
-def estimate(config: RunConfig, device: str = "cpu", overhead: int = 0) -> Estimate:
-    """Everything a person wants to know before starting; `device` is "cpu" or begins with "cuda".
+UNKNOWN_CPU = Device("cpu", "", 0)
+UNKNOWN_GPU = Device("cuda:0", "", 0)
 
-    `overhead` is what this program was measured to take besides its tensors, 0 if that is not known.
-    """
+
+def estimate(config: RunConfig, device: Device = UNKNOWN_CPU) -> Estimate:
+    """Everything a person wants to know before starting."""
     return Estimate(
         parameters=parameters(config.model),
-        training=training_memory(config, device, overhead),
+        training=training_memory(config, device),
         generation=generation_memory(config.model),
         flops_per_token=flops_per_token(config.model),
         tokens_per_step=config.train.effective_batch * config.model.max_length,
@@ -106,13 +108,12 @@ def generation_memory(config: GPTConfig) -> int:
 # ---------------------------------------------------------------- training memory
 
 
-def training_memory(config: RunConfig, device: str = "cpu", overhead: int = 0) -> Memory:
+def training_memory(config: RunConfig, device: Device = UNKNOWN_CPU) -> Memory:
     """The peak of a training step, by part: any step but the first, when the optimizer has its state.
 
     Left out: the workspace inside a kernel (a megabyte or two for bf16 matrix products on a CPU).
     """
-    kind = "cuda" if device.startswith("cuda") else "cpu"
-    return Memory(**_Step(config, kind).peak(), overhead=overhead or OVERHEAD[kind])
+    return Memory(**_Step(config, device.kind).peak(), overhead=device.overhead or OVERHEAD[device.kind])
 
 
 class _Tape:
@@ -143,7 +144,7 @@ class _Step:
 
     def __init__(self, config: RunConfig, kind: str) -> None:
         self.model = model = config.model
-        self.low = config.train.precision == "bf16"
+        self.low = config.train.precision in ("bf16", "fp16")
         self.accumulates = config.train.accumulation > 1
         self.muon = config.train.optimizer == "muon"
         self.item = BF16 if self.low else FP32

@@ -7,11 +7,12 @@ runner's own events (Started, Finished, Stopped, Failed, Paused, Resumed) repeat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gpt_studio.core.config import DataConfig, RunConfig
 from gpt_studio.core.errors import Remedy
 from gpt_studio.core.metrics import Exam, History, Sample
+from gpt_studio.core.speed import Speed
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,9 @@ class Failed(JobEvent):
 class Device:
     """A place to compute: "cpu" or "cuda:0", what it is, and its memory in bytes.
 
-    `overhead` is what the program takes there besides tensors, 0 where that has not been measured.
+    What this program measured there is 0 or empty as long as it is not known: `overhead`, the bytes it takes
+    besides tensors (with what `runs` training runs here took at most); `workspace`, the bytes matrix products
+    take for themselves; `rates`, the matrix FLOP/s reached at most by precision, which MFU is a share of.
     """
 
     name: str
@@ -74,6 +77,27 @@ class Device:
     capacity: int
     bf16: bool = False
     overhead: int = 0
+    runs: int = 0
+    workspace: int = 0
+    rates: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """ "cpu" or "cuda"."""
+        return self.name.partition(":")[0]
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """What it trains in, the best first."""
+        fast = ("bf16",) if self.bf16 else ()
+        return (*fast, "fp16", "fp32") if self.kind == "cuda" else (*fast, "fp32")
+
+
+@dataclass(frozen=True)
+class DeviceMeasured(Event):
+    """More is known about a device: it takes the place of the one of this name."""
+
+    device: Device
 
 
 @dataclass(frozen=True)
@@ -166,6 +190,8 @@ class DataReport(Event):
     previews: tuple[Preview, ...]  # one of each corpus
     seconds: float
     cached: bool  # found on disk, not made now
+    unigram: float = 0.0  # nats per token that counting tokens leaves; 0 where not known
+    bigram: float = 0.0  # nats per token that counting pairs of neighbors leaves
 
     @property
     def tokens(self) -> int:
@@ -274,6 +300,22 @@ class Sampled(Event):
 class MemoryMeasured(Event):
     """The most memory training has taken so far, in bytes, as the device reports it."""
 
+    peak: int
+
+
+@dataclass(frozen=True)
+class Calibrated(Event):
+    """How fast a device does the parts of a training step of one shape."""
+
+    speed: Speed
+
+
+@dataclass(frozen=True)
+class MemoryChecked(Event):
+    """The exact peak of a training step's tensors in bytes, seen on tensors without data."""
+
+    config: RunConfig
+    device: str
     peak: int
 
 

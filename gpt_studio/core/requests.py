@@ -50,6 +50,22 @@ class ExportTokenizer(Request):
 
 
 @dataclass(frozen=True)
+class Calibrate(Request):
+    """Measure how fast the device in use does the parts of a run's training step."""
+
+    kind = "calibrate"
+    config: RunConfig
+
+
+@dataclass(frozen=True)
+class CheckMemory(Request):
+    """Find the exact peak of a run's training step on the device in use."""
+
+    kind = "check"
+    config: RunConfig
+
+
+@dataclass(frozen=True)
 class Train(Request):
     """Build a model and train it, or go on with the one there is."""
 

@@ -18,7 +18,16 @@ from gpt_studio.core.requests import Order, Pause, Request, Resume, Stop
 
 Job = Generator[Event | None, None, None]
 SLICE = 0.05  # seconds a job may run before the next has its turn, and between two batches
-PRIORITY = ("file", "chat", "data", "batch", "compare", "train")  # who comes first in each round
+PRIORITY = (
+    "file",
+    "chat",
+    "data",
+    "batch",
+    "compare",
+    "check",
+    "train",
+    "calibrate",
+)  # who comes first in each round
 UNBROKEN = "file"  # done before a later wish begins, and before closing
 
 

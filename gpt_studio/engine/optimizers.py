@@ -121,7 +121,7 @@ def make_optimizer(
     ]
     parts: list[Optimizer] = [AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.95), fused=True)]
     if matrices:
-        precision = torch.bfloat16 if config.precision == "bf16" else torch.float32
+        precision = torch.float32 if config.precision == "fp32" else torch.bfloat16
         parts.append(Muon(matrices, config.learning_rate, config.weight_decay, precision))
     optimizer = Optimizers(*parts)
 

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from gpt_studio.core import units, world
 from gpt_studio.core.config import RunConfig, TrainConfig
@@ -25,11 +24,12 @@ from gpt_studio.core.metrics import Exam, Sample
 from gpt_studio.core.requests import Generate
 from gpt_studio.core.schedule import learning_rate
 from gpt_studio.engine.data import Batch, Dataset, batch, validation_batches
-from gpt_studio.engine.device import PeakMemory, fast_products, out_of_memory_explained
+from gpt_studio.engine.device import PeakMemory, out_of_memory_explained
 from gpt_studio.engine.exams import examine
 from gpt_studio.engine.generator import generate
-from gpt_studio.engine.model import GPT, loss
+from gpt_studio.engine.model import GPT
 from gpt_studio.engine.optimizers import Optimizers
+from gpt_studio.engine.step import TrainingStep
 
 Work = Generator[Event | None, None, None]
 
@@ -81,11 +81,11 @@ class _Trainer:
         seconds: float,
     ) -> None:
         self.model = model
-        self.optimizer = optimizer
+        self.tensors = TrainingStep(model, optimizer, config.train)
         self.dataset = dataset
         self.config = config
         self.plan = config.train
-        self.device = next(model.parameters()).device
+        self.device = self.tensors.device
         self.memory = PeakMemory(self.device)
         self.current = self.done = done  # steps: begun, and finished
         self.tokens = tokens
@@ -113,7 +113,16 @@ class _Trainer:
 
     def gradients(self, step: int) -> Generator[None, None, tuple[float, float]]:
         """Add up the gradients of the step's batches; return the mean loss and the gradients' norm."""
-        self.optimizer.zero_grad()
+        while True:
+            mean, length = yield from self.attempt(step)
+            if math.isfinite(mean) and math.isfinite(length):
+                return mean, length
+            if not (math.isfinite(mean) and self.tensors.lower_scale()):
+                raise _not_finite(self.plan, step, mean)
+
+    def attempt(self, step: int) -> Generator[None, None, tuple[float, float]]:
+        """One go at it: in fp16 gradients may turn out too large, and are worked out again, smaller."""
+        self.tensors.begin()
         losses: list[Tensor] = []
         for index in range((step - 1) * self.plan.accumulation, step * self.plan.accumulation):
             if losses:
@@ -121,13 +130,10 @@ class _Trainer:
             with self.stopwatch.running():
                 losses.append(self.backward(index))
         with self.stopwatch.running():
-            norm = get_total_norm([p.grad for p in self.model.parameters() if p.grad is not None])
-            mean, length = torch.stack((torch.stack(losses).mean(), norm)).tolist()  # waits for the device
-        if not (math.isfinite(mean) and math.isfinite(length)):
-            raise _not_finite(self.plan, step, mean)
+            both = torch.stack((torch.stack(losses).mean(), self.tensors.norm()))
+            mean, length = both.tolist()  # waits for the device
         return mean, length
 
-    @fast_products()
     def backward(self, index: int) -> Tensor:
         """Read one batch and add its gradients to those there are; return its loss."""
         self.model.train()  # a job that writes may have run in between
@@ -135,25 +141,15 @@ class _Trainer:
         x, y = batch(
             self.dataset.train, self.config.model.max_length, self.plan.batch_size, self.plan.seed, index
         )
-        value = self.loss(x, y)
+        value = self.tensors.forward(x, y)
         self.memory.look()
-        torch.autograd.backward(value / self.plan.accumulation)
+        self.tensors.backward(value)
         return value.detach()
 
-    def loss(self, x: Tensor, y: Tensor) -> Tensor:
-        x, y = (ids.to(self.device, non_blocking=True) for ids in (x, y))
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.plan.precision == "bf16"):
-            return loss(self.model(x), y)
-
-    @fast_products()
     def update(self, step: int, norm: float) -> float:
         """Change the weights, all of them or none; return the learning rate."""
         rate = learning_rate(self.plan, step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        if 0 < self.plan.gradient_clip < norm:
-            clip_grads_with_norm_(self.model.parameters(), self.plan.gradient_clip, torch.tensor(norm))
-        self.optimizer.step()
+        self.tensors.update(rate, norm)
         self.done = step
         self.tokens += self.plan.effective_batch * self.config.model.max_length
         return rate
@@ -191,11 +187,10 @@ class _Trainer:
         if losses:
             yield Evaluated(step, sum(losses) / len(losses))
 
-    @fast_products()
     @torch.inference_mode()
     def validation_loss(self, pair: Batch) -> float:
         self.model.eval()
-        return float(self.loss(*pair))
+        return float(self.tensors.forward(*pair))
 
     def examine(self, step: int) -> Work:
         """Which skills the model has learned, where it learns from the small world."""

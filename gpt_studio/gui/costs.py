@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from gpt_studio.core import units
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.estimate import Estimate, estimate
+from gpt_studio.core.events import Device
 from gpt_studio.core.settings import Problem, Setting, Value, number_text, settings_of
 
 
@@ -20,7 +21,7 @@ def repaired(config: RunConfig, problems: Mapping[str, Problem]) -> RunConfig:
     return config
 
 
-def next_step_cost(config: RunConfig, section: str, name: str, device: str) -> str:
+def next_step_cost(config: RunConfig, section: str, name: str, device: Device) -> str:
     """Such as "Layers 16: +28.4 M parameters, +1.60 GB, +26 % computing per step"; "" if nothing changes.
 
     The config must have no problems.

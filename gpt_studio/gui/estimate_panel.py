@@ -110,7 +110,7 @@ class EstimatePanel(Surface):
         if basis != self._basis[: len(basis)]:
             self._valid = repaired(state.config, state.problems)
             device = state.device or NO_DEVICE
-            self._estimate = estimate(self._valid, device.name, device.overhead)
+            self._estimate = estimate(self._valid, device)
         self._basis = (*basis, *shown)
         self._state = state
         self._show_numbers()

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QWidget
 
 from gpt_studio.core import units
 from gpt_studio.core.config import TOKENIZERS, GPTConfig, RunConfig, TrainConfig
+from gpt_studio.core.estimate import UNKNOWN_CPU
 from gpt_studio.core.presets import Preset, presets
 from gpt_studio.core.settings import Setting, settings_of
 from gpt_studio.gui.buttons import LinkButton, ToolButton
@@ -146,7 +147,7 @@ class SettingsPanel(Surface):
 
     def _cost(self, section: str, name: str) -> str:
         config = repaired(self._state.config, self._state.problems)
-        return next_step_cost(config, section, name, self._state.device_name or "cpu")
+        return next_step_cost(config, section, name, self._state.device or UNKNOWN_CPU)
 
     def _show_preset(self, config: RunConfig) -> None:
         matching = next((preset for preset in presets() if preset.matches(config)), None)

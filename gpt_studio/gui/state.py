@@ -62,8 +62,9 @@ class State:
     def problems(self) -> dict[str, Problem]:
         """Settings that cannot be used, under "section.field"."""
         found = self.config.problems()
-        if self.device and not self.device.bf16 and self.config.train.precision == "bf16":
-            found.setdefault("train.precision", _no_bf16(self.device))
+        wished = self.config.train.precision
+        if self.device and wished not in self.device.precisions:
+            found.setdefault("train.precision", _no_precision(self.device, wished))
         return found
 
     @property
@@ -138,7 +139,9 @@ def _same_tokenizer(one: DataConfig, other: DataConfig) -> bool:
     return all(getattr(one, name) == getattr(other, name) for name in matters)
 
 
-def _no_bf16(device: Device) -> Problem:
+def _no_precision(device: Device, wished: str) -> Problem:
+    best = device.precisions[0]
     return Problem(
-        f"{device.label} does not compute in bf16. Use fp32 there.", (Fix("Use fp32", {"precision": "fp32"}),)
+        f"{device.label} does not train in {wished}. Use {best} there.",
+        (Fix(f"Use {best}", {"precision": best}),),
     )

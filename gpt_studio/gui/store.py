@@ -18,6 +18,7 @@ from gpt_studio.core.events import (
     DataReport,
     DemoOpened,
     Device,
+    DeviceMeasured,
     DeviceUsed,
     Evaluated,
     Event,
@@ -173,7 +174,7 @@ class Store(QObject):
         if report and report.data == config.data:
             config = config.changed("model", {"vocab_size": report.vocab_size})
         if device and not self._precision_chosen:
-            config = config.changed("train", {"precision": "bf16" if device.bf16 else "fp32"})
+            config = config.changed("train", {"precision": device.precisions[0]})
         return config
 
     # ------------------------------------------------------------ wishes: work
@@ -273,6 +274,9 @@ class Store(QObject):
         match event:
             case Ready(devices, device):
                 return self._on_device(dataclasses.replace(state, devices=devices), device)
+            case DeviceMeasured(device):
+                known = (device if other.name == device.name else other for other in state.devices)
+                return {"devices": tuple(known)}
             case DeviceUsed(device):
                 return self._on_device(state, device) | {"seconds_per_step": 0.0, "peak": 0}
             case Started(kind):

@@ -7,7 +7,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gpt_studio.core.config import GPTConfig, RunConfig, TrainConfig
-from gpt_studio.core.estimate import SHORT, estimate, flops_per_token, generation_memory
+from gpt_studio.core.estimate import (
+    SHORT,
+    UNKNOWN_CPU,
+    UNKNOWN_GPU,
+    estimate,
+    flops_per_token,
+    generation_memory,
+)
+from gpt_studio.core.events import Device
 from gpt_studio.core.presets import first_config, presets
 from gpt_studio.core.shapes import parameter_shapes, parameters
 
@@ -38,7 +46,7 @@ def runs(draw):
     return RunConfig(model=model, train=train)
 
 
-devices = st.sampled_from(["cpu", "cuda:0"])
+devices = st.sampled_from([UNKNOWN_CPU, UNKNOWN_GPU])
 
 
 def test_the_presets_are_the_sizes_they_are_known_by():
@@ -116,8 +124,8 @@ def test_short_texts_keep_tables_of_attention_on_a_cpu_alone():
         model = GPTConfig(num_layers=1, heads=16, embed_size=64, max_length=context)
         return estimate(RunConfig(model=model), device).training.activations / context
 
-    assert activations(SHORT, "cpu") > 1.5 * activations(SHORT + 1, "cpu")
-    assert activations(SHORT, "cuda") == pytest.approx(activations(SHORT + 1, "cuda"), rel=0.01)
+    assert activations(SHORT, UNKNOWN_CPU) > 1.5 * activations(SHORT + 1, UNKNOWN_CPU)
+    assert activations(SHORT, UNKNOWN_GPU) == pytest.approx(activations(SHORT + 1, UNKNOWN_GPU), rel=0.01)
 
 
 def test_muon_saves_memory():
@@ -139,7 +147,7 @@ def test_generating_holds_weights_cache_and_one_row_of_logits():
     assert generation_memory(config) == 4 * (124_439_808 + cache + 50257)
 
 
-@pytest.mark.parametrize("device", ["cuda", "cuda:0", "cuda:3"])
+@pytest.mark.parametrize("device", [Device(name, "", 0) for name in ("cuda:0", "cuda:3")])
 def test_every_cuda_device_counts_as_one(device):
-    assert estimate(RunConfig(), device) == estimate(RunConfig(), "cuda")
+    assert estimate(RunConfig(), device) == estimate(RunConfig(), UNKNOWN_GPU)
     assert estimate(RunConfig(), device).training.overhead > estimate(RunConfig()).training.overhead

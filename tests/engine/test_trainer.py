@@ -13,6 +13,7 @@ from gpt_studio.core.events import Evaluated, MemoryMeasured, Sampled, Step
 from gpt_studio.core.metrics import METRICS
 from gpt_studio.core.requests import Generate
 from gpt_studio.core.schedule import learning_rate
+from gpt_studio.engine import step as step_module
 from gpt_studio.engine import trainer
 from gpt_studio.engine.data import Dataset, Tokens
 from gpt_studio.engine.generator import generate
@@ -258,12 +259,12 @@ def fail_at_step_3(monkeypatch, config, pair, spoiled):
         for event in run(config, pair):
             if isinstance(event, Step) and event.step == 2:
                 before.extend(weights(pair[0]))
-                monkeypatch.setattr(trainer, "loss", spoiled)
+                monkeypatch.setattr(step_module, "loss", spoiled)
 
-    real = trainer.loss
+    real = step_module.loss
     with pytest.raises(StudioError) as failure:
         consume()
-    monkeypatch.setattr(trainer, "loss", real)
+    monkeypatch.setattr(step_module, "loss", real)
     assert same(weights(pair[0]), before)
     assert all(p.grad is None for p in pair[0].parameters())
     assert failure.value.kept
@@ -332,6 +333,6 @@ def test_other_errors_are_ours_and_pass(monkeypatch):
     def bug(*arguments):
         raise RuntimeError("shapes cannot be multiplied")
 
-    monkeypatch.setattr(trainer, "loss", bug)
+    monkeypatch.setattr(step_module, "loss", bug)
     with pytest.raises(RuntimeError, match="multiplied"):
         list(run())

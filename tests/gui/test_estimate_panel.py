@@ -54,7 +54,7 @@ def bytes_of(text: str) -> float:
 def test_what_is_shown_is_what_was_calculated(panel, preset):
     state = state_of(preset)
     panel.show_state(state)
-    found = estimate(state.config, "cuda:0")
+    found = estimate(state.config, GPU)
     assert panel.count.text() == units.parameters(found.parameters)
     assert panel.count.toolTip() == f"{units.number(found.parameters)} parameters"
     need = units.memory_of(found.training.total, GPU.capacity)
@@ -89,7 +89,7 @@ def test_the_verdict_is_a_word_and_a_margin(panel, capacity, word, by):
     state = state_of(device=device)
     panel.show_state(state)
     assert (panel.verdict.text(), panel.verdict.isVisible()) == (word, True)
-    margin = abs(device.capacity - estimate(state.config, "cuda:0").training.total)
+    margin = abs(device.capacity - estimate(state.config, GPU).training.total)
     assert panel.verdict.toolTip() == f"{units.memory(margin)} {by}"
     assert word in panel.bar.accessibleDescription()
 
@@ -104,7 +104,7 @@ def test_no_verdict_while_the_device_is_unknown(panel):
 
 def test_the_device_decides_about_the_overhead(panel):
     panel.show_state(state_of(device=CPU))
-    overhead = estimate(state_of().config, "cpu").training.overhead
+    overhead = estimate(state_of().config, CPU).training.overhead
     assert panel.legend.items[-1].amount() == amount(overhead, 2 * units.GB)
 
 
@@ -209,7 +209,7 @@ def test_the_bar_stays_in_its_width_and_marks_the_limit(qtbot, preset, capacity)
     bar = MemoryBar()
     qtbot.addWidget(bar)
     bar.resize(280, 16)
-    parts = tuple(estimate(state_of(preset).config, "cuda:0").training)
+    parts = tuple(estimate(state_of(preset).config, GPU).training)
     bar.show_memory(parts, capacity * units.GB, 0)
     segments = bar.segments()
     assert [part for part, _, _ in segments] == [part for part in parts if part.size]
@@ -286,18 +286,18 @@ def test_an_equal_state_changes_nothing(panel, monkeypatch):
 )
 def test_the_next_step_is_priced(section, name, start):
     config = state_of().config
-    assert next_step_cost(config, section, name, "cuda:0").startswith(start)
+    assert next_step_cost(config, section, name, GPU).startswith(start)
 
 
 @pytest.mark.parametrize("name", ["learning_rate", "warmup", "seed", "sample_prompt", "schedule"])
 def test_what_costs_nothing_is_not_priced(name):
-    assert next_step_cost(state_of().config, "train", name, "cpu") == ""
+    assert next_step_cost(state_of().config, "train", name, CPU) == ""
 
 
 def test_the_price_of_heads_skips_what_does_not_divide():
     one_wide = state_of(model={"heads": 16, "embed_size": 64, "dropout": 0.1}).config
-    assert "Heads 20" not in next_step_cost(one_wide, "model", "heads", "cpu")
-    assert next_step_cost(one_wide, "model", "heads", "cpu").startswith("Heads 32: +")
+    assert "Heads 20" not in next_step_cost(one_wide, "model", "heads", CPU)
+    assert next_step_cost(one_wide, "model", "heads", CPU).startswith("Heads 32: +")
 
 
 def test_the_bar_says_which_part_is_pointed_at(panel):
