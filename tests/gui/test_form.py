@@ -100,7 +100,7 @@ def test_every_shown_field_has_a_row_with_its_value(qtbot, config):
     assert shown(owner.form) == {name: getattr(config, name) for name in names}
 
 
-@pytest.mark.parametrize(("config", "lines"), [(GPTConfig(), 1), (TrainConfig(), 2), (SampleConfig(), 0)])
+@pytest.mark.parametrize(("config", "lines"), [(GPTConfig(), 1), (TrainConfig(), 2), (SampleConfig(), 1)])
 def test_hairlines_part_numbers_from_switches_and_choices(qtbot, config, lines):
     owner = Owner(config)
     qtbot.addWidget(owner)

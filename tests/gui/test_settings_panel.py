@@ -168,11 +168,11 @@ def test_a_device_without_bf16_is_explained_at_the_precision(left, qtbot):
     left.store.happened([Ready((replace(GPU, bf16=False),), GPU.name)])
     left.store.edit("train", {"precision": "bf16"})
     row = left.panel.forms["train"].rows["precision"]
-    assert "does not compute in bf16" in row.problem().text
+    assert "does not train in bf16" in row.problem().text
     left.panel.show_section("train")
     (button,) = row.tab_stops()[-1:]
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-    assert left.state.config.train.precision == "fp32"
+    assert left.state.config.train.precision == "fp16"
     assert row.problem() is None
 
 
