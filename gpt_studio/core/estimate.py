@@ -42,16 +42,29 @@ class Memory:
     optimizer: int
     activations: int
     logits: int
-    overhead: int
+    workspace: int  # what matrix products take for themselves
+    rounding: int  # what a CUDA allocator reserves and no tensor fills
+    overhead: int  # the CUDA context and libraries; on a CPU the process without the step
 
     @property
     def total(self) -> int:
+        """What the device must have."""
         return sum(part.size for part in self)
 
     @property
-    def tensors(self) -> int:
-        """Without the overhead."""
+    def reserved(self) -> int:
+        """What the step asks the device for: all but the overhead."""
         return self.total - self.overhead
+
+    @property
+    def allocated(self) -> int:
+        """What is in use of that: tensors, and the workspace that products take."""
+        return self.reserved - self.rounding
+
+    @property
+    def tensors(self) -> int:
+        """What tensors hold."""
+        return self.allocated - self.workspace
 
     def __iter__(self) -> Iterator[Part]:
         """The parts, always in the same order."""
@@ -113,7 +126,8 @@ def training_memory(config: RunConfig, device: Device = UNKNOWN_CPU) -> Memory:
 
     Left out: the workspace inside a kernel (a megabyte or two for bf16 matrix products on a CPU).
     """
-    return Memory(**_Step(config, device.kind).peak(), overhead=device.overhead or OVERHEAD[device.kind])
+    parts = _Step(config, device.kind).peak()
+    return Memory(**parts, workspace=0, rounding=0, overhead=device.overhead or OVERHEAD[device.kind])
 
 
 class _Tape:

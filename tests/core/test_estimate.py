@@ -19,7 +19,7 @@ from gpt_studio.core.events import Device
 from gpt_studio.core.presets import first_config, presets
 from gpt_studio.core.shapes import parameter_shapes, parameters
 
-PARTS = ["weights", "gradients", "optimizer", "activations", "logits", "overhead"]
+PARTS = ["weights", "gradients", "optimizer", "activations", "logits", "workspace", "rounding", "overhead"]
 
 
 @st.composite
@@ -71,7 +71,9 @@ def test_parts_come_in_order_and_add_up(config, device):
     assert [part.name for part in memory] == PARTS
     assert [part.label for part in memory] == [name.capitalize() for name in PARTS]
     assert all(part.size >= 0 for part in memory)
-    assert sum(part.size for part in memory) == memory.total == memory.tensors + memory.overhead
+    assert sum(part.size for part in memory) == memory.total == memory.reserved + memory.overhead
+    assert memory.reserved == memory.allocated + memory.rounding
+    assert memory.allocated == memory.tensors + memory.workspace
 
 
 @given(runs(), devices)
