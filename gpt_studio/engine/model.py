@@ -135,6 +135,10 @@ class GPT(nn.Module):
         Raises:
             StudioError: text and cache together are longer than `max_length`.
         """
+        return F.linear(self.hidden(ids, cache, last_only), self.head_weight)
+
+    def hidden(self, ids: Tensor, cache: KVCache | None = None, last_only: bool = False) -> Tensor:
+        """As `forward`, but what the logits are made from: (B, T, D), or (B, 1, D)."""
         x = self.embed(ids, cache.length if cache else 0)
         for block in self.blocks:
             if self.config.gradient_checkpointing and self.training and torch.is_grad_enabled():
@@ -143,7 +147,8 @@ class GPT(nn.Module):
                 x = block(x, cache)
         if cache:
             cache.length += ids.size(1)
-        return self.unembed(x[:, -1:] if last_only else x)
+        out: Tensor = self.norm(x[:, -1:] if last_only else x)
+        return out
 
     def embed(self, ids: Tensor, past: int = 0) -> Tensor:
         """What each token means plus where it stands, after `past` earlier ones: (B, T) -> (B, T, D)"""
@@ -159,8 +164,13 @@ class GPT(nn.Module):
 
     def unembed(self, x: Tensor) -> Tensor:
         """A score for every token of the vocabulary to come next: (B, T, D) -> (B, T, V)"""
-        head = self.token_embedding if self.config.tie_embeddings else self.head
-        return F.linear(self.norm(x), head.weight)
+        return F.linear(self.norm(x), self.head_weight)
+
+    @property
+    def head_weight(self) -> Tensor:
+        """The table that hidden states are compared with to score tokens: (V, D)"""
+        table: Tensor = (self.token_embedding if self.config.tie_embeddings else self.head).weight
+        return table
 
     @torch.no_grad()
     def _initialize(self) -> None:

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from gpt_studio.core.config import TrainConfig
+from gpt_studio.engine.chunked_loss import chunked_loss
 from gpt_studio.engine.device import fast_products
 from gpt_studio.engine.model import GPT, loss
 from gpt_studio.engine.optimizers import Optimizers
@@ -35,6 +36,8 @@ class TrainingStep:
         x, y = (ids.to(self.device, non_blocking=True) for ids in (x, y))
         low = PRECISIONS.get(self.plan.precision)
         with torch.autocast(self.device.type, low or torch.bfloat16, enabled=low is not None):
+            if self.plan.chunked_loss:
+                return chunked_loss(self.model.hidden(x), self.model.head_weight, y, self.scale)
             return loss(self.model(x), y)
 
     @fast_products()
