@@ -11,11 +11,13 @@ from functools import cached_property
 from pathlib import Path
 
 from gpt_studio.core.config import DataConfig, RunConfig
-from gpt_studio.core.events import Built, DataReport, Device, Progress
+from gpt_studio.core.events import Built, DataReport, Device, MemoryChecked, Progress
 from gpt_studio.core.presets import first_config
 from gpt_studio.core.settings import Fix, Problem
+from gpt_studio.core.speed import Shape, Speed, run_time, shape_of
 
-DECIDES_SPEED = ("batch_size", "accumulation", "precision")  # of the plan
+# What of the plan decides about speed and memory.
+DECIDES = ("batch_size", "accumulation", "precision", "optimizer", "attention", "chunked_loss")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,9 @@ class State:
     seconds_per_step: float = 0.0  # 0 until measured
     timed: RunConfig | None = None  # the settings it was measured with
     peak: int = 0  # bytes measured while training, 0 until measured
+    speeds: Mapping[tuple[str, Shape], Speed] = field(default_factory=dict)  # calibrated, by device
+    checked: MemoryChecked | None = None  # the last exact peak
+    check_failure: str = ""  # why the last wish for one was in vain
     path: str = ""  # the checkpoint last saved or opened
     saved_step: int = -1  # the step the file at `path` holds
     filing: int = 0  # a person's wishes about files and devices that are not done yet
@@ -114,15 +119,44 @@ class State:
     @property
     def measured_here(self) -> bool:
         """Whether speed and peak, where there are any, were measured with the settings there are now."""
-        then, now = self.timed or (self.run or self).config, self.config
-        same_plan = all(getattr(then.train, name) == getattr(now.train, name) for name in DECIDES_SPEED)
-        return then.model == now.model and same_plan
+        return self._works_like(self.timed or (self.run or self).config)
+
+    @property
+    def exact_peak(self) -> int:
+        """Bytes of tensors that a step with these settings takes at most; 0 where that was not checked."""
+        checked = self.checked
+        same = checked and checked.device == self.device_name and self._works_like(checked.config)
+        return checked.peak if checked and same else 0
+
+    def speed_of(self, config: RunConfig) -> Speed | None:
+        """What the device in use was measured to need for the parts of a step; None where it was not."""
+        return self.speeds.get((self.device_name, shape_of(config)))
+
+    def resolved(self, config: RunConfig) -> RunConfig:
+        """The config as it would be trained: attention left to the device is the one known to be faster."""
+        speed = self.speed_of(config)
+        auto = speed is not None and config.train.attention == "auto"
+        return config.changed("train", {"attention": speed.attention}) if speed and auto else config
+
+    def _works_like(self, other: RunConfig) -> bool:
+        """Whether a step takes as long and as much as with another config; one of them may be resolved."""
+        pairs = ((other, self.config), (self.resolved(other), self.resolved(self.config)))
+        return other.model == self.config.model and any(
+            all(getattr(a.train, name) == getattr(b.train, name) for name in DECIDES) for a, b in pairs
+        )
+
+    def seconds_for(self, config: RunConfig) -> float | None:
+        """Predicted time of a config's whole plan, from the steps of this run where it is the one in force,
+        else from the parts of a step; None where neither has been timed."""
+        if config == self.config and self.seconds_per_step > 0 and self.measured_here:
+            return self.seconds_per_step * config.train.steps
+        speed = self.speed_of(config)
+        return run_time(config, speed).total if speed else None
 
     @property
     def seconds_to_train(self) -> float | None:
-        """Predicted time of the whole plan; None where no step has been timed with these settings."""
-        known = self.seconds_per_step > 0 and self.measured_here
-        return self.seconds_per_step * self.config.train.steps if known else None
+        """Predicted time of the whole plan; None where it is not known."""
+        return self.seconds_for(self.config)
 
     @property
     def seconds_left(self) -> float | None:

@@ -4,46 +4,42 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from gpt_studio.core import events
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.events import (
-    BatchRead,
     Built,
+    Calibrated,
     Compared,
     DataReport,
     DemoOpened,
     Device,
     DeviceMeasured,
     DeviceUsed,
-    Evaluated,
     Event,
-    Examined,
-    Exported,
     Failed,
     Finished,
     Forgotten,
-    Generated,
+    MemoryChecked,
     MemoryMeasured,
     Opened,
     Paused,
     Progress,
     Ready,
     Resumed,
-    Sampled,
     Saved,
     Started,
     Step,
     Stopped,
-    TextsChanged,
-    Token,
 )
 from gpt_studio.core.presets import Preset, first_config
 from gpt_studio.core.requests import (
+    Calibrate,
+    CheckMemory,
     Compare,
     ExportTokenizer,
     Generate,
@@ -63,6 +59,7 @@ from gpt_studio.core.requests import (
 )
 from gpt_studio.core.settings import Value
 from gpt_studio.gui.state import State
+from gpt_studio.gui.undo import Undo
 
 log = logging.getLogger(__name__)
 NO_MODEL: dict[str, Any] = {
@@ -75,8 +72,13 @@ NO_MODEL: dict[str, Any] = {
     "saved_step": -1,
     "stopped_by": "",
 }
-UNDO_LEVELS = 200
-ONE_EDIT = 1.0  # seconds within which edits of the same field are one step of undo
+TOLD = {  # events that are more than state, and the signal each comes by
+    Built: "built", Opened: "opened", events.Evaluated: "evaluated", events.Examined: "examined",
+    events.Sampled: "sampled", events.TextsChanged: "texts_changed", events.Token: "spoke",
+    events.Generated: "spoke", Failed: "failed", Saved: "saved", events.Exported: "exported",
+    Compared: "compared", events.BatchRead: "batch_read",
+}  # fmt: skip
+QUIET = ("calibrate", "check")  # jobs whose failures need no banner: the estimate says what is not known
 
 
 class Store(QObject):
@@ -114,9 +116,7 @@ class Store(QObject):
         super().__init__(parent)
         self.state = State()
         self._submit = submit
-        self._undo: list[RunConfig] = []
-        self._redo: list[RunConfig] = []
-        self._last_edit: tuple[str, frozenset[str], float] = ("", frozenset(), 0.0)
+        self._undo = Undo()
         self._precision_chosen = False  # by hand or by a file; else it follows the device
         self._filed: list[Request] = []  # wishes about files and devices that are not done yet
 
@@ -124,17 +124,22 @@ class Store(QObject):
 
     def edit(self, section: str, changes: Mapping[str, Value]) -> None:
         """Change some fields of one section; one step of undo."""
-        self._remember(section, frozenset(changes))
+        self._undo.remember(self.state.config, section, frozenset(changes))
         self._precision_chosen |= section == "train" and "precision" in changes
         self._set_config(self.state.config.changed(section, changes))
 
     def apply_preset(self, preset: Preset) -> None:
-        self._remember("preset", frozenset({preset.name}))
+        self._undo.remember(self.state.config, "preset", frozenset({preset.name}))
         self._set_config(preset.apply(self.state.config))
+
+    def use(self, config: RunConfig) -> None:
+        """Take a config as it is, such as one made to fit; one step of undo."""
+        self._undo.remember(self.state.config, "")
+        self._set_config(config)
 
     def reset(self) -> None:
         """Model and training settings as on the first launch."""
-        self._remember("reset", frozenset())
+        self._undo.remember(self.state.config, "reset")
         self._precision_chosen = False
         fresh = first_config()
         self._set_config(dataclasses.replace(self.state.config, model=fresh.model, train=fresh.train).changed(
@@ -142,24 +147,14 @@ class Store(QObject):
         ))  # fmt: skip
 
     def undo(self) -> None:
-        self._travel(self._undo, self._redo)
+        self._travel(self._undo.back)
 
     def redo(self) -> None:
-        self._travel(self._redo, self._undo)
+        self._travel(self._undo.forth)
 
-    def _travel(self, source: list[RunConfig], target: list[RunConfig]) -> None:
-        if source and not self.state.training:
-            target.append(self.state.config)
-            self._last_edit = ("", frozenset(), 0.0)
-            self._set_config(source.pop())
-
-    def _remember(self, section: str, fields: frozenset[str]) -> None:
-        now = time.monotonic()
-        same = self._last_edit[:2] == (section, fields) and now - self._last_edit[2] < ONE_EDIT
-        self._last_edit = (section, fields, now)
-        if not same:
-            self._undo = [*self._undo, self.state.config][-UNDO_LEVELS:]
-            self._redo = []
+    def _travel(self, there: Callable[[RunConfig], RunConfig]) -> None:
+        if not self.state.training:
+            self._set_config(there(self.state.config))
 
     def _set_config(self, config: RunConfig) -> None:
         config = self._fitted(config, self.state.report, self.state.device)
@@ -208,10 +203,21 @@ class Store(QObject):
         elif state.problems:
             self.problem_focused.emit(next(iter(state.problems)))
         else:
-            self._submit(Train(state.config, resume=state.resumable))
+            if "calibrate" in state.running:
+                self._submit(Stop("calibrate"))
+            self._submit(Train(state.resolved(state.config), resume=state.resumable))
 
     def stop_training(self) -> None:
         self._submit(Stop("train"))
+
+    def calibrate(self) -> None:
+        """Measure how fast the device is with the settings there are."""
+        self._submit(Calibrate(self.state.config))
+
+    def check_memory(self) -> None:
+        """Find the exact peak of a training step with the settings there are."""
+        self._update(checked=None, check_failure="")
+        self._submit(CheckMemory(self.state.resolved(self.state.config)))
 
     def ask(self, prompt: str, stop: str, turn: int) -> None:
         self._submit(Generate(prompt, self.state.config.sample, stop, turn))
@@ -247,18 +253,18 @@ class Store(QObject):
 
     # ------------------------------------------------------------ facts
 
-    def happened(self, events: list[Event]) -> None:
+    def happened(self, batch: list[Event]) -> None:
         """Take in a batch of events: one new state, then everybody is told."""
-        if any(isinstance(event, Opened) for event in events):
-            self._remember("opened", frozenset())  # undo brings back the settings there were
+        if any(isinstance(event, Opened) for event in batch):
+            self._undo.remember(self.state.config, "opened")  # undo brings back the settings there were
             self._precision_chosen = True
-        events = [self._filed_away(event) for event in events]
+        batch = [self._filed_away(event) for event in batch]
         changes: dict[str, Any] = {}
-        for event in events:
+        for event in batch:
             changes |= self._learn(dataclasses.replace(self.state, **changes), event)
         if changes:
             self._update(**changes)
-        self._tell(events)
+        self._tell(batch)
 
     def _filed_away(self, event: Event) -> Event:
         """Note that a wish about files is done. One for a demo model that is not there just ends."""
@@ -283,7 +289,10 @@ class Store(QObject):
                 begun: dict[str, Any] = {"running": state.running | {kind}}
                 return begun | ({"stopped_by": "", "begun_at": state.step} if kind == "train" else {})
             case Finished(kind) | Stopped(kind) | Failed(kind):
-                return self._ended(state, kind, type(event).__name__.lower())
+                failed = (
+                    {"check_failure": event.what} if isinstance(event, Failed) and kind == "check" else {}
+                )
+                return self._ended(state, kind, type(event).__name__.lower()) | failed
             case Paused(kind):
                 return {"paused": state.paused | {kind}}
             case Resumed(kind):
@@ -293,7 +302,9 @@ class Store(QObject):
             case DataReport() if event.data == state.config.data:
                 return {"report": event, "config": self._fitted(state.config, event, state.device)}
             case Built(config):
-                built = {"config": config, "model": event, "seconds_per_step": 0.0, "progress": {}}
+                attention = {"attention": state.config.train.attention}  # "auto" stays so in the form
+                shown = config.changed("train", attention)
+                built = {"config": shown, "model": event, "seconds_per_step": 0.0, "progress": {}}
                 return NO_MODEL | built
             case Step(step, values):
                 tokens = state.config.train.effective_batch * state.config.model.max_length
@@ -302,6 +313,10 @@ class Store(QObject):
                 return {"step": step, "seconds_per_step": took, "timed": state.config}
             case MemoryMeasured(peak):
                 return {"peak": peak}
+            case Calibrated(speed):
+                return {"speeds": {**state.speeds, (speed.device, speed.shape): speed}}
+            case MemoryChecked():
+                return {"checked": event}
             case Saved(path, _, step):
                 return {"path": path, "saved_step": step}
             case Opened():
@@ -348,10 +363,10 @@ class Store(QObject):
             ended["stopped_by"] = how if state.step > state.begun_at else ""  # else nothing had begun
         return ended
 
-    def _tell(self, events: list[Event]) -> None:
+    def _tell(self, batch: list[Event]) -> None:
         """Pass on the facts that are more than state, in their order; neighbouring steps together."""
         steps: list[Step] = []
-        for event in events:
+        for event in batch:
             if isinstance(event, Step):
                 steps.append(event)
                 continue
@@ -364,32 +379,14 @@ class Store(QObject):
 
     def _tell_one(self, event: Event) -> None:
         match event:
-            case Built():
-                self.built.emit(event)
-            case Opened():
-                self.opened.emit(event)
-            case Evaluated():
-                self.evaluated.emit(event)
-            case Examined():
-                self.examined.emit(event)
-            case Sampled():
-                self.sampled.emit(event)
-            case TextsChanged():
-                self.texts_changed.emit(event)
-            case Token() | Generated():
-                self.spoke.emit(event)
-            case Failed():
-                self.failed.emit(event)
-            case Saved():
-                self.saved.emit(event)
-            case Exported():
-                self.exported.emit(event)
-            case Compared() if event.data == self.state.config.data:
-                self.compared.emit(event)
-            case BatchRead():
-                self.batch_read.emit(event)
+            case Compared() if event.data != self.state.config.data:
+                pass  # it is about other texts than those chosen now
+            case Failed(kind) if kind in QUIET:
+                log.warning("%s: %s %s", kind, event.what, event.detail)
             case Forgotten():
                 self.forgotten.emit()
+            case _ if type(event) in TOLD:
+                getattr(self, TOLD[type(event)]).emit(event)
 
     def _update(self, **changes: Any) -> None:
         self.state = dataclasses.replace(self.state, **changes)

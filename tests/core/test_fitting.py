@@ -121,12 +121,12 @@ def test_accumulation_is_free_and_chunks_nearly():
 
 def test_a_measured_speed_makes_the_price_exact():
     config = config_of(batch_size=1, accumulation=1, chunked_loss=True)
-    speed = Speed("cuda:0", shape_of(config), "fused", block=3e-3, again=1e-3, ends=12e-3, update=1e-12)
+    speed = Speed("cuda:0", shape_of(config), "fused", 3e-3, 1e-3, 12e-3, 3e-3, 0.0, 0.0)
     found = fit(config, GPU, need(config) - 1, speed)
     exact = seconds_per_step(found.config, speed) / seconds_per_step(config, speed)
     assert found.price == exact
     assert exact == pytest.approx(1.25, abs=0.02)  # 12 blocks and the ends: 60 of 48 ms
-    other = Speed("cuda:0", (*speed.shape[:-1], False), "fused", 1.0, 1.0, 0.0, 0.0)
+    other = Speed("cuda:0", (*speed.shape[:-1], False), "fused", 1.0, 1.0, 0.0, 0.0, 0.0, 0.0)
     assert fit(config, GPU, need(config) - 1, other).price == fit(config, GPU, need(config) - 1).price
 
 
