@@ -23,6 +23,7 @@ from gpt_studio.engine import catalogue, shards
 from gpt_studio.engine.cache import Cache
 from gpt_studio.engine.catalogue import Catalogue, contents
 from gpt_studio.engine.corpora import T, Work, documents
+from gpt_studio.engine.entropies import entropies
 from gpt_studio.engine.formats import Document
 from gpt_studio.engine.reading import Batch, Stream, Tokens, batch, check_length, validation_batches
 from gpt_studio.engine.report import Census, report, text_facts
@@ -98,6 +99,7 @@ def prepare(config: DataConfig) -> Work[Dataset]:
     fates, pairs = yield from _aside(lambda: _split(read, found, config.validation))
     facts = yield from _facts(read, fates, config.validation)
     train, validation = (Tokens(streams, _weights(config)) for streams in zip(*pairs, strict=True))
+    counted = yield from _aside(lambda: entropies(train, validation, kind.vocab_size))
     return Dataset(
         kind,
         train,
@@ -110,6 +112,7 @@ def prepare(config: DataConfig) -> Work[Dataset]:
             pairs,
             train,
             facts,
+            counted,
             validation_documents=int(np.count_nonzero(fates != LEARNED)),
             seconds=time.perf_counter() - started,
             cached=made_before and (read_before or not known),

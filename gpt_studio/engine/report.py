@@ -68,11 +68,12 @@ def report(
     sides: Sequence[tuple[Stream, Stream]],
     train: Tokens,
     facts: TextFacts,
+    counted: tuple[float, float],
     validation_documents: int,
     seconds: float,
     cached: bool,
 ) -> DataReport:
-    """All there is to tell."""
+    """All there is to tell; `counted` are the entropies of single tokens and of pairs."""
     census = Census(kind, shards)
     learned = [len(one) for one, _ in sides]
     return DataReport(
@@ -102,6 +103,8 @@ def report(
         previews=tuple(_preview(one, shard, census) for one, shard in zip(read, shards, strict=True)),
         seconds=seconds,
         cached=cached,
+        unigram=counted[0],
+        bigram=counted[1],
     )
 
 
