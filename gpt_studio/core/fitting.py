@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gpt_studio.core import units
 from gpt_studio.core.config import RunConfig, TrainConfig
 from gpt_studio.core.estimate import flops_per_token, training_memory
 from gpt_studio.core.events import Device
@@ -26,6 +27,18 @@ class Fitted:
     changes: tuple[str, ...]  # such as "micro-batch 4 × 4", "chunked loss"; none if it fitted as it was
     need: int  # bytes
     price: float
+
+    @property
+    def way(self) -> str:
+        """What is changed, as part of a sentence: "micro-batch 4 × 4, chunked loss and checkpointing"."""
+        *most, last = self.changes or ("",)
+        return f"{', '.join(most)} and {last}" if most else last
+
+    @property
+    def cost(self) -> str:
+        """What that costs in time, in words."""
+        more = self.price - 1
+        return f"about {units.percent(more)} slower" if more >= 0.005 else "about as fast"
 
 
 def fit(config: RunConfig, device: Device, capacity: int, speed: Speed | None = None) -> Fitted | None:

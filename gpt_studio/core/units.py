@@ -70,6 +70,18 @@ def loss(value: float) -> str:
     return number(value, 3) if math.isfinite(value) else UNKNOWN
 
 
+def losses(low: float, high: float) -> str:
+    """A range a loss is expected in, in nats: "1.32–1.48"."""
+    return f"{number(low, 2)}–{number(high, 2)}"
+
+
+def energy(kwh: float) -> str:
+    """Electricity: "12 Wh", "0.42 kWh", "36 kWh"."""
+    if kwh < 0.0995:
+        return f"{1000 * kwh:.{0 if kwh >= 0.00995 else 1}f}{SPACE}Wh"
+    return f"{kwh:.{2 if kwh < 9.995 else 0}f}{SPACE}kWh"
+
+
 def percent(share: float, decimals: int = 0) -> str:
     """0.621 → "62 %"."""
     return f"{number(100 * share, decimals)}{SPACE}%"
@@ -90,6 +102,11 @@ def flops(value: float) -> str:
             scaled = value / limit
             return f"{scaled:.{1 if scaled < 10 else 0}f}{SPACE}{letter}FLOP"
     return f"{value:.0f}{SPACE}FLOP"
+
+
+def flops_rate(value: float) -> str:
+    """Floating-point operations per second: 165e12 → "165 TFLOPS"."""
+    return f"{flops(value)}S"
 
 
 def duration(seconds: float) -> str:

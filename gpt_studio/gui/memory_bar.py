@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt
-from PySide6.QtGui import QHelpEvent, QPainter, QPainterPath, QPaintEvent
+from PySide6.QtGui import QColor, QHelpEvent, QPainter, QPainterPath, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from gpt_studio.core import units
@@ -13,9 +13,16 @@ from gpt_studio.core.estimate import Part
 from gpt_studio.gui.theme import color, follow, look, series
 
 HEIGHT = 10
+COLORED = ("weights", "gradients", "optimizer", "activations", "logits", "overhead")  # as series are
+GRAY = ("workspace", "rounding")
 OVERHANG = 3  # how far the ticks reach beyond the bar
 GAP = 1.5
 LEAST = 3.0  # every part can be seen
+
+
+def part_color(name: str) -> QColor:
+    """What tensors hold has a color; all else is a gray of its own."""
+    return QColor(look.theme.shades[GRAY.index(name)]) if name in GRAY else series(COLORED.index(name))
 
 
 class MemoryBar(QWidget):
@@ -85,9 +92,8 @@ class MemoryBar(QWidget):
         track.addRoundedRect(QRectF(0, top, self.width(), height), look.px(4), look.px(4))
         painter.fillPath(track, color("border"))
         painter.setClipPath(track)
-        names = [part.name for part in self._parts]
         for part, left, width in self.segments():
-            painter.fillRect(QRectF(left, top, width, height), series(names.index(part.name)))
+            painter.fillRect(QRectF(left, top, width, height), part_color(part.name))
         painter.setClipping(False)
         limit = self.limit()
         if limit is not None:
@@ -112,11 +118,11 @@ def part_widths(sizes: Sequence[int], room: float, least: float) -> list[float]:
 
 
 class Swatch(QWidget):
-    """The color of a part of the memory; None is the tick of the measured peak."""
+    """The color of a part of the memory; "" is the tick of the measured peak."""
 
-    def __init__(self, index: int | None) -> None:
+    def __init__(self, part: str) -> None:
         super().__init__()
-        self._index = index
+        self._part = part
         follow(self.restyle)
 
     def restyle(self) -> None:
@@ -126,10 +132,10 @@ class Swatch(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if self._index is None:
+        if not self._part:
             painter.fillRect(QRectF(self.width() / 2 - 1, 1, 2, self.height() - 2), color("text"))
             return
         side = look.px(8)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(series(self._index))
+        painter.setBrush(part_color(self._part))
         painter.drawRoundedRect(QRectF(0, (self.height() - side) / 2, side, side), 2, 2)

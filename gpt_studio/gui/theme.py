@@ -65,6 +65,7 @@ class Theme:
     badline: str
     # data: six categorical colors in fixed order, one sequential map as (position, color)
     series: tuple[str, ...]
+    shades: tuple[str, ...]  # two grays beside that of the sixth color
     ramp: tuple[tuple[float, str], ...]
     preview_alpha: float
 
@@ -103,6 +104,7 @@ DARK = Theme(
     badbg="#2C1A1E",
     badline="#5B2A32",
     series=("#7C96FF", "#F2A65A", "#5FDDB0", "#D0647F", "#E6BDF8", "#A6A9B0"),
+    shades=("#DDDFE3", "#6E7480"),
     ramp=((0.0, "#191B21"), (0.25, "#232C55"), (0.55, "#3F5BC8"), (0.8, "#8AA0FF"), (1.0, "#EEF1FF")),
     preview_alpha=0.20,
 )
@@ -141,6 +143,7 @@ LIGHT = Theme(
     badbg="#FDECEE",
     badline="#F2C4C9",
     series=("#3355D6", "#AD5A05", "#00805A", "#7D1541", "#4F1A86", "#6A6F79"),
+    shades=("#2E333B", "#8E949F"),
     ramp=((0.0, "#F5F6F9"), (0.25, "#CBD5FA"), (0.55, "#7B93EE"), (0.8, "#3355D6"), (1.0, "#14246B")),
     preview_alpha=0.13,
 )

@@ -28,6 +28,8 @@ from gpt_studio.gui.data_page import DataPage
 from gpt_studio.gui.files import Files, checkpoint_in, remembered_list, remembered_number
 from gpt_studio.gui.layouts import Column
 from gpt_studio.gui.menus import fill_recent, main_menu
+from gpt_studio.gui.numbers import Numbers
+from gpt_studio.gui.panes import enter_next
 from gpt_studio.gui.settings_panel import SettingsPanel
 from gpt_studio.gui.state import State
 from gpt_studio.gui.status_bar import StatusBar
@@ -65,6 +67,7 @@ class Window(QMainWindow):
         self._closing = False  # what is not saved has been asked about
         self._waiting_to_close = False  # for a file that is being written
         self._build()
+        self.numbers = Numbers(self.store, self.settings_panel.estimate, self.status.note, self)
         self._connect()
         self._restore()
         self.store.changed.emit(self.store.state)
@@ -317,13 +320,8 @@ class Window(QMainWindow):
         self.columns.fit(width)
 
     def next_pane(self, direction: int) -> None:
-        panes = [pane for pane in (self.top, self.settings_panel, self.pages, self.chat) if pane.isVisible()]
-        focused = self.focusWidget()
-        here = next((i for i, pane in enumerate(panes) if focused and pane.isAncestorOf(focused)), -1)
-        for widget in panes[(here + direction) % len(panes)].findChildren(QWidget):
-            if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisible() and widget.isEnabled():
-                widget.setFocus(Qt.FocusReason.ShortcutFocusReason)
-                return
+        panes = (self.top, self.settings_panel, self.pages, self.chat)
+        enter_next(panes, self.focusWidget(), direction)
 
     # ------------------------------------------------------------ remembered
 

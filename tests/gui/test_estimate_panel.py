@@ -16,8 +16,9 @@ from gpt_studio.core.estimate import estimate
 from gpt_studio.core.events import Built, Device
 from gpt_studio.core.presets import presets
 from gpt_studio.gui.costs import next_step_cost, repaired
-from gpt_studio.gui.estimate_panel import EstimatePanel, amount
-from gpt_studio.gui.memory_bar import GAP, LEAST, MemoryBar, part_widths
+from gpt_studio.gui.estimate_panel import EstimatePanel
+from gpt_studio.gui.estimate_widgets import amount
+from gpt_studio.gui.memory_bar import GAP, GRAY, LEAST, MemoryBar, part_widths
 from gpt_studio.gui.state import State
 from gpt_studio.gui.theme import DARK, LIGHT, look
 
@@ -61,7 +62,8 @@ def test_what_is_shown_is_what_was_calculated(panel, preset):
     assert panel.memory.value() == f"{need} at batch {state.config.train.batch_size}"
     assert panel.compute.value() == f"{units.flops(found.flops_per_token)}/token"
     assert panel.generation.value() == units.memory(found.generation)
-    for item, part in zip(panel.legend.items, found.training, strict=True):
+    shown = [part for part in found.training if part.size or part.name not in GRAY]
+    for item, part in zip(panel.legend.items, shown, strict=True):
         assert bytes_of(item.amount()) == pytest.approx(part.size, rel=0.06, abs=0.006 * units.GB)
         assert item.toolTip().startswith(f"{units.number(part.size)} bytes. ")
 
