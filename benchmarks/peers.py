@@ -244,3 +244,29 @@ def _litgpt_writer(config: GPTConfig, dtype: torch.dtype, device: str) -> Writer
         return ids
 
     return write
+
+
+def our_writer(config: GPTConfig, precision: str, device: str = "cpu") -> Writer:
+    """The engine's decoder, as a chat uses it."""
+    from gpt_studio.engine.model import KVCache
+
+    if precision != "fp32":
+        raise ValueError("The engine writes in fp32 alone.")
+    with torch.device(device):
+        model = GPT(config).eval()
+
+    @torch.inference_mode()
+    def write(prompt: Tensor, count: int) -> Tensor:
+        cache = KVCache(model)
+        new, written = prompt[None], []
+        for _ in range(count):
+            new = model(new, cache, last_only=True)[0].argmax(1, keepdim=True)
+            written.append(int(new))
+        return torch.tensor(written)
+
+    return write
+
+
+def chosen(trainer: Trainer) -> str:
+    """What the engine takes for this shape on this device: kernel of attention, matrix library."""
+    return ""
