@@ -79,7 +79,7 @@ class Machine:
         )
 
     def speed(self, device: Device, shape: Shape) -> Speed | None:
-        """The latest speed of steps of this shape, if it is not old; with the person's watts if none were measured."""
+        """The latest speed of steps of this shape, if it is not old; the person's watts if no meter told."""
         kept = self._of(device)
         for entry in reversed(kept.speeds):
             fresh = abs(self._clock() - entry["at"]) < MONTH and entry["library"] == self._library
@@ -119,7 +119,8 @@ class Machine:
 
     def _replaced(self, old: Mapping[str, Any], speed: Speed) -> bool:
         same = tuple(old["speed"]["shape"]) == speed.shape and old["library"] == self._library
-        return same or abs(self._clock() - old["at"]) >= MONTH
+        age: float = self._clock() - old["at"]
+        return same or abs(age) >= MONTH
 
     def remember_watts(self, device: Device, watts: float) -> None:
         """Keep what a person says that the device draws."""
@@ -132,7 +133,8 @@ class Machine:
     def remember_run(self, device: Device, predicted: Memory, measured: int) -> None:
         """Keep the most memory that a training run took, beside what was predicted."""
         base = self._begun.get(_key(device), 0)
-        run = {"tensors": predicted.tensors, "overhead": base, "total": predicted.total, "measured": measured}
+        tensors = predicted.total - predicted.overhead
+        run = {"tensors": tensors, "overhead": base, "total": predicted.total, "measured": measured}
 
         def change(kept: _Known) -> None:
             kept.runs = [*kept.runs, run][-RUNS:]

@@ -8,30 +8,41 @@ same code as the run; the differences are the times of a block and of the ends.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from gpt_studio.core.config import GPTConfig, RunConfig, TrainConfig
-from gpt_studio.core.events import Calibrated
+from gpt_studio.core.events import Calibrated, Device
 from gpt_studio.core.shapes import block_shapes, count
 from gpt_studio.core.speed import Speed, parameters_outside, shape_of
+from gpt_studio.engine.device import fast_products
 from gpt_studio.engine.model import GPT
 from gpt_studio.engine.optimizers import make_optimizer
+from gpt_studio.engine.power import PowerMeter
 from gpt_studio.engine.reading import Tokens, batch
-from gpt_studio.engine.step import TrainingStep
+from gpt_studio.engine.step import PRECISIONS, TrainingStep
+from gpt_studio.engine.tokenizers import Ids
 
 Work = Generator[Calibrated | None, None, None]
 
 FEW = 2  # the vocabulary of a piece that is to have nearly none
 LARGE = 2**22  # parameters of a block too large to stay in a cache until it is used again
-SECONDS = 0.8  # for each piece's repetitions
-LONGEST = 0.25  # for one repetition: of larger ones only a part is timed
-LEAST, MOST = 3, 12  # repetitions
+MOST_SCORES = 2**24  # parameters of the table that scores tokens: of a larger one a part is timed
+LONG = 1024  # tokens of a text from which plain attention is not tried
+SECONDS = 0.8  # for the repetitions of pieces that take turns
+LONGEST = 0.6  # for the texts of a piece's step: of larger batches a part is timed
+LONGEST_PART = 0.25
+MOST_FIXED = 0.25  # share of that part's time that can be no larger for a whole batch
+LEAST, MOST = 2, 12  # repetitions
+MATRIX = {"cpu": 2048, "cuda": 8192}  # rows and columns of the products that show what a device can do
+RATE_SECONDS = 0.3
 FIRST_TOKENS = 64  # of the first, smallest part tried
 
 
@@ -47,16 +58,15 @@ class Times:
     def whole(self) -> float:
         return self.forward + self.backward + self.update
 
-    def __sub__(self, other: Times) -> Times:
-        return Times(
-            max(0.0, self.forward - other.forward),
-            max(0.0, self.backward - other.backward),
-            max(0.0, self.update - other.update),
-        )
+    def __add__(self, other: Times) -> Times:
+        return Times(self.forward + other.forward, self.backward + other.backward, self.update + other.update)
 
-    def by(self, batch: float, update: float = 1.0) -> Times:
-        """Those of another amount of text, and of other weights."""
-        return Times(self.forward * batch, self.backward * batch, self.update * update)
+    def __sub__(self, other: Times) -> Times:
+        """What is more of each; never less than nothing, which only chance would make it."""
+        return Times(*(max(0.0, mine - its) for mine, its in zip(astuple(self), astuple(other), strict=True)))
+
+    def __mul__(self, factor: float) -> Times:
+        return Times(self.forward * factor, self.backward * factor, self.update * factor)
 
 
 class _Piece:
@@ -75,6 +85,14 @@ class _Piece:
         self.clock = _Clock(torch.device(device))
         self.texts = Tokens.of(_random_ids(model.vocab_size, 4 * model.max_length + 2**14))
         self.index = 0
+        self.update = 0.0  # seconds of the latest; a slow one is not repeated
+        self.weights = sum(p.numel() for p in self.model.parameters() if p.dim() == 2)
+        self.weights -= self.model.position_embedding.weight.numel()
+
+    def work(self, rows: int, length: int) -> float:
+        """Nearly the operations of a step with so much text, as `flops_per_token` counts them."""
+        attention = 2 * len(self.model.blocks) * self.config.embed_size * length
+        return rows * length * (self.weights + attention)
 
     def learn(self, rows: int, length: int) -> Times:
         """The time of one training step with so many texts of such a length."""
@@ -89,28 +107,38 @@ class _Piece:
             clock.lap()
             step.backward(value)
             clock.lap()
-            _, norm = torch.stack((value.detach(), step.norm())).tolist()
-            step.update(0.0, norm)
+            if self.update <= LONGEST:
+                norm, _ = torch.stack((step.norm(), value.detach())).tolist()  # as the run waits for both
+                step.update(0.0, norm)
+            forward, backward, update = clock.stop()
+            if self.update <= LONGEST:
+                self.update = update
             self.index += 1
-            return Times(*clock.stop())
+            return Times(forward, backward, self.update)
 
 
 def calibrate(config: RunConfig, device: str) -> Work:
-    """Time the parts of a run's training step; yields None often, the Speed last."""
-    model, plan = config.model, config.train
-    few = model.changed(vocab_size=FEW)
-    blocks = min(model.num_layers, 1 if count(block_shapes(model)) > LARGE else 3)
+    """Time the parts of a run's training step; yields None often, the Speed last.
 
-    rest = yield from _timed(_Piece(few, plan, device, 0), plan.batch_size)
+    Takes no more memory than the run would, and leaves other models and the random state alone.
+    """
+    model, plan = config.model, config.train
+    meter = PowerMeter(device)
+    nearly_none = model.changed(vocab_size=FEW)
+    blocks = min(model.num_layers, 1 if count(block_shapes(model)) > LARGE else 3)
+    rest = _Piece(nearly_none, plan, device, 0)
+
     kernels = _kernels(config, device)
-    found = {}
-    for kernel in kernels:
-        piece = _Piece(few, plan.changed(attention=kernel), device, blocks)
-        whole = yield from _timed(piece, plan.batch_size)
-        found[kernel] = (whole - rest).by(1 / blocks, 1 / blocks)
-    kernel = min(kernels, key=lambda kernel: found[kernel].whole)
-    block = found[kernel]
-    ends = yield from _timed(_Piece(model, plan, device, 0), plan.batch_size)
+    plans = [plan.changed(attention=kernel) for kernel in kernels]
+    pieces = [_Piece(nearly_none, each, device, blocks) for each in plans]
+    without, *found = yield from _whole_batches([rest, *pieces], plan.batch_size)
+    kernel, block = min(zip(kernels, found, strict=True), key=lambda pair: pair[1].whole)
+    block = (block - without) * (1 / blocks)
+    del pieces
+
+    part = model.changed(vocab_size=max(FEW, min(model.vocab_size, MOST_SCORES // model.embed_size)))
+    without, ends = yield from _whole_batches([rest, _Piece(part, plan, device, 0)], plan.batch_size)
+    ends = without + (ends - without) * (model.vocab_size / part.vocab_size)
     yield Calibrated(
         Speed(
             device=device,
@@ -122,44 +150,108 @@ def calibrate(config: RunConfig, device: str) -> Work:
             scoring=ends.forward,
             block_update=block.update,
             update=ends.update / parameters_outside(model.changed(tie_embeddings=True)),
+            watts=meter.watts(),
         )
     )
 
 
-def _timed(piece: _Piece, batch_size: int) -> Generator[None, None, Times]:
-    """The time of a step of a piece with a whole batch, or by arithmetic what a part of it lets expect."""
-    rows, length = 1, min(FIRST_TOKENS, piece.config.max_length)
+def matrix_rates(device: Device) -> Generator[None, None, dict[str, float]]:
+    """FLOP/s of the fastest of some large matrix products, by precision: the base of MFU."""
+    rates = {}
+    for precision in device.precisions:
+        dtype = PRECISIONS.get(precision, torch.float32)
+        size = MATRIX[device.kind]
+        a, b = torch.randn(2, size, size, generator=_generator(device.name), device=device.name).to(dtype)
+        clock = _Clock(torch.device(device.name))
+        seconds: list[float] = []
+        while len(seconds) < LEAST or sum(seconds) < RATE_SECONDS:
+            with fast_products():
+                clock.start()
+                a @ b
+                seconds += clock.stop()
+            yield None
+        rates[precision] = 2 * size**3 / min(seconds)
+    return rates
+
+
+def _generator(device: str) -> torch.Generator:
+    return torch.Generator(device).manual_seed(0)
+
+
+def _whole_batches(pieces: list[_Piece], batch_size: int) -> Generator[None, None, list[Times]]:
+    """The time of each piece's step with a whole batch.
+
+    Where that would take too long: what a part of the batch and a quarter of that part let expect.
+    """
+    context = pieces[-1].config.max_length
+    rows, length = yield from _size(pieces[-1], batch_size)
+    found = yield from _times(pieces, rows, length)
+    if (rows, length) == (batch_size, context):
+        return found
+    smaller = (rows // 4, length) if rows >= 4 else (1, rows * length // 4)
+    smalls = yield from _times(pieces, *smaller)
+    return [
+        _extrapolated(
+            small, part, [piece.work(*size) for size in (smaller, (rows, length), (batch_size, context))]
+        )
+        for piece, small, part in zip(pieces, smalls, found, strict=True)
+    ]
+
+
+def _size(piece: _Piece, batch_size: int) -> Generator[None, None, tuple[int, int]]:
+    """How many texts of what length to time: the whole batch, if that does not take too long."""
+    context = piece.config.max_length
+    rows, length = 1, min(FIRST_TOKENS, context)
     while True:
         once = piece.learn(rows, length)
         yield None
-        larger = _larger(rows, length, batch_size, piece.config.max_length)
-        if larger is None or 2 * once.whole > LONGEST:
-            break
-        rows, length = larger
-    spent, found = 0.0, []
-    while len(found) < LEAST or (spent < SECONDS and len(found) < MOST):
-        found.append(piece.learn(rows, length))
-        spent += found[-1].whole
-        yield None
-    share = batch_size * piece.config.max_length / (rows * length)
-    return _low(found).by(share)
+        seconds = once.forward + once.backward
+        whole = seconds * piece.work(batch_size, context) / piece.work(rows, length)
+        if whole <= LONGEST:
+            return batch_size, context
+        if 2 * seconds > LONGEST_PART:
+            return rows, length
+        rows, length = (1, min(2 * length, context)) if length < context else (2 * rows, length)
+
+
+def _times(pieces: list[_Piece], rows: int, length: int) -> Generator[None, None, list[Times]]:
+    """The time of each piece's step; they take turns, so that what else happens falls on all alike."""
+    found: list[list[Times]] = [[] for _ in pieces]
+    spent, rounds = 0.0, 0
+    while rounds <= LEAST or (spent < SECONDS and rounds <= MOST):
+        for piece, times in zip(pieces, found, strict=True):
+            once = piece.learn(rows, length)
+            yield None
+            spent += once.whole
+            if rounds:  # the first makes room and kernels
+                times.append(once)
+        rounds += 1
+    return [_low(times) for times in found]
 
 
 def _low(found: list[Times]) -> Times:
+    """The mean of the faster third: what else a machine does only ever takes time."""
     best = sorted(found, key=lambda times: times.whole)[: max(1, len(found) // 3)]
-    n = len(best)
-    return Times(sum(t.forward for t in best) / n, sum(t.backward for t in best) / n, sum(t.update for t in best) / n)
+    return sum(best[1:], best[0]) * (1 / len(best))
 
 
-def _larger(rows: int, length: int, most_rows: int, most_length: int) -> tuple[int, int] | None:
-    """About twice as much text: longer, else more texts; None where it is all already."""
-    if length < most_length:
-        return rows, min(2 * length, most_length)
-    return (min(2 * rows, most_rows), length) if rows < most_rows else None
+def _extrapolated(small: Times, part: Times, work: Sequence[float]) -> Times:
+    """The time of much work from that of less and of little: a share of it grows, the rest does not."""
+    little, less, much = work
+    each = (part - small) * (1 / (less - little))
+    growing = each * less
+    fixed = min(
+        max(0.0, 1 - (growing.forward + growing.backward) / (part.forward + part.backward)), MOST_FIXED
+    )
+    whole = part * (fixed + (1 - fixed) * much / less)
+    return replace(whole, update=part.update)
 
 
 def _kernels(config: RunConfig, device: str) -> tuple[str, ...]:
-    return ("plain", "fused") if config.train.attention == "auto" else (config.train.attention,)
+    """The ways of attention to try. Tables of long texts on a CPU, and any on a GPU, are never faster."""
+    if config.train.attention != "auto":
+        return (config.train.attention,)
+    return ("fused", "plain") if device == "cpu" and config.model.max_length <= LONG else ("fused",)
 
 
 class _Clock:
@@ -169,7 +261,7 @@ class _Clock:
         self.cuda = device.type == "cuda"
         self.device = device
         self.laps: list[float] = []
-        self.events: list[torch.cuda.Event] = []
+        self.events: list[Any] = []
 
     def start(self) -> None:
         self.laps, self.events = [], []
@@ -179,7 +271,7 @@ class _Clock:
 
     def lap(self) -> None:
         if self.cuda:
-            event = torch.cuda.Event(enable_timing=True)
+            event: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
             event.record(torch.cuda.current_stream(self.device))
             self.events.append(event)
         else:
@@ -190,8 +282,8 @@ class _Clock:
         self.lap()
         if self.cuda:
             self.events[-1].synchronize()
-            return [a.elapsed_time(b) / 1000 for a, b in zip(self.events, self.events[1:])]
-        return [b - a for a, b in zip(self.laps, self.laps[1:])]
+            return [a.elapsed_time(b) / 1000 for a, b in pairwise(self.events)]
+        return [b - a for a, b in pairwise(self.laps)]
 
 
 @contextmanager
@@ -209,5 +301,6 @@ def _fill(model: GPT) -> None:
         p.copy_(some.repeat(-(-p.numel() // len(some)))[: p.numel()].view_as(p))
 
 
-def _random_ids(vocab_size: int, size: int) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, vocab_size, size, np.uint32)
+def _random_ids(vocab_size: int, size: int) -> Ids:
+    ids: Ids = np.random.default_rng(0).integers(0, vocab_size, size, np.uint32)
+    return ids
