@@ -20,7 +20,7 @@ MB = 2**20
 # libraries loaded and tiny steps done. CUDA: an assumption (context, workspaces, the allocator's rounding).
 OVERHEAD = {"cpu": 320 * MB, "cuda": 600 * MB}
 SHORT = 256  # tokens of a text up to which the model on a CPU attends by plain matrix products
-CHUNK = 2048  # rows of hidden states that a chunked loss scores at once
+CHUNK = {"cpu": 1024, "cuda": 4096}  # rows of hidden states that a chunked loss scores at once
 MUON_BATCH = 2**20  # numbers that Muon works on at once, if one matrix has not more
 RANDOM_STATE = 5056  # of a CPU generator; checkpointing keeps one per block to drop the same values again
 

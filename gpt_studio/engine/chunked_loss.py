@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gpt_studio.core.estimate import CHUNK
+from gpt_studio.engine.device import kind_of
 
 
 def chunked_loss(
-    hidden: Tensor, weight: Tensor, targets: Tensor, scale: float = 1.0, chunk: int = CHUNK
+    hidden: Tensor, weight: Tensor, targets: Tensor, scale: float = 1.0, chunk: int | None = None
 ) -> Tensor:
     """Mean surprise in nats at `targets` (B, T): hidden (B, T, D), weight (V, D) -> scalar.
 
@@ -23,13 +24,16 @@ def chunked_loss(
     in fp16 small ones would become zero. The way back works in place and can be gone once.
     """
     rows, expected = hidden.flatten(0, -2), targets.flatten()
+    chunk = chunk or CHUNK[kind_of(hidden)]
     if torch.is_grad_enabled():
-        value: Tensor = _ChunkedLoss.apply(rows, weight, expected, scale, chunk)
+        value: Tensor = _ChunkedLoss.apply(rows, weight, expected, scale, chunk)  # type: ignore[no-untyped-call]
         return value
     low = _compute_type(hidden)
     table = weight.to(low)
-    pieces = zip(rows.split(chunk), expected.split(chunk), strict=True)
-    surprise = [-_known(_log_chances(h.to(low), table), y).sum() for h, y in pieces]
+    surprise = [
+        -_known(_log_chances(rows[part].to(low), table), expected[part]).sum()
+        for part in _slices(len(expected), chunk)
+    ]
     return torch.stack(surprise).sum() / len(expected)
 
 

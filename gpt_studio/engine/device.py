@@ -22,6 +22,7 @@ ONEDNN: Any = torch.backends.mkldnn  # its settings are made when it is loaded; 
 
 CGROUP = Path("/sys/fs/cgroup")
 MEMORY_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")  # control groups version 2, version 1
+_assumed = ""  # a kind of device
 EXACT = 1e-5  # a relative error that float32 products stay below, and bf16 ones never do
 ALLOCATION_FAILURES = (
     "can't allocate memory",
@@ -104,6 +105,22 @@ def use_threads() -> None:
     """
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(usable_cores())
+
+
+def kind_of(tensor: torch.Tensor) -> str:
+    """ "cpu" or "cuda": what to choose ways of computing by."""
+    return _assumed or tensor.device.type
+
+
+@contextmanager
+def assumed(kind: str) -> Iterator[None]:
+    """Choose in here as on another kind of device, whatever tensors are on: to see what it would take."""
+    global _assumed
+    before, _assumed = _assumed, kind
+    try:
+        yield
+    finally:
+        _assumed = before
 
 
 @contextmanager

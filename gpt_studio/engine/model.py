@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from gpt_studio.core.config import GPTConfig
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.estimate import SHORT
+from gpt_studio.engine.device import kind_of
 
 
 class SelfAttention(nn.Module):
@@ -47,7 +48,7 @@ class SelfAttention(nn.Module):
 def _attend(q: Tensor, k: Tensor, v: Tensor, past: int) -> Tensor:
     """What T new tokens find in all up to themselves: q (B, H, T, D/H), k, v (B, H, P + T, D/H) -> as q"""
     length = q.size(2)
-    if not past and length <= SHORT and q.device.type == "cpu":
+    if not past and length <= SHORT and kind_of(q) == "cpu":
         return _attend_plainly(q, k, v)
     # Without a past the plain causal kernel is right and fastest. One new token may see everything.
     mask = _causal_mask(length, past, q.device) if past and length > 1 else None
