@@ -58,13 +58,13 @@ def _warm(config: RunConfig) -> TrainingStep:
 
 
 def _run(step: TrainingStep, ids: Tensor, targets: Tensor) -> None:
-    """As the trainer does it."""
+    """As the trainer does it; of batches added up the last, when all gradients are there."""
     step.begin()
-    losses = []
-    for _ in range(step.plan.accumulation):
-        value = step.forward(ids, targets)
-        step.backward(value)
-        losses.append(value.detach())
+    if step.plan.accumulation > 1:
+        for parameter in step.model.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+    value = step.forward(ids, targets)
+    step.backward(value)
     step.norm()
     step.update(step.plan.learning_rate, 2 * step.plan.gradient_clip)
 
