@@ -55,8 +55,10 @@ def _cuda_count() -> int:
 def _cuda(index: int) -> Device | None:
     """A CUDA device; None if its driver is too old, torch has no kernels for it, or it is in trouble."""
     try:
+        before = _in_use(index)
         _compute(f"cuda:{index}")
-        return _described(index)
+        taken = max(0, _in_use(index) - before)
+        return _described(index, taken)
     except Exception:
         return None
 
@@ -66,10 +68,40 @@ def _compute(device: str) -> None:
     torch.ones(1, device=device).add(1).item()
 
 
-def _described(index: int) -> Device:
+def _described(index: int, taken: int) -> Device:
+    """`taken` are the bytes by which the use of the device grew with the first computation."""
     properties = torch.cuda.get_device_properties(index)
     bf16 = properties.major >= 8  # older ones only emulate it
-    return Device(f"cuda:{index}", properties.name, properties.total_memory, bf16)
+    return Device(
+        f"cuda:{index}",
+        properties.name,
+        properties.total_memory,
+        bf16,
+        overhead=_cuda_context(torch.device("cuda", index)) or taken,
+        workspace=_workspace(f"cuda:{index}"),
+    )
+
+
+def _workspace(device: str) -> int:
+    """Bytes that the first matrix products, there and back, took for themselves; 0 if nobody can tell."""
+    try:
+        before = torch.cuda.memory_allocated(device)
+        _multiply(device)
+        return torch.cuda.memory_allocated(device) - before
+    except Exception:  # training will say what is wrong with it
+        return 0
+
+
+def _multiply(device: str) -> None:
+    """The way back has a thread of its own, and so a workspace of its own."""
+    a = torch.ones(64, 64, device=device, requires_grad=True)
+    torch.autograd.backward(torch.addmm(a[0], a, a).sum())
+
+
+def library() -> str:
+    """What speeds depend on besides the device."""
+    threads = torch.get_num_threads()
+    return f"torch {torch.__version__}, {threads} {'thread' if threads == 1 else 'threads'}"
 
 
 def _cpu() -> Device:
@@ -218,8 +250,15 @@ class PeakMemory:
     def read(self) -> int:
         """The most so far."""
         if self._device.type == "cuda":
-            return torch.cuda.max_memory_reserved(self._device) + _cuda_context(self._device)
+            return torch.cuda.max_memory_reserved(self._device) + self._context()
         return self._peak
+
+    def _context(self) -> int:
+        """What it holds or, in a container that hides processes, what it took when it was first used."""
+        if held := _cuda_context(self._device):
+            return held
+        described = _cuda(self._device.index or 0)
+        return described.overhead if described else 0
 
 
 def _cuda_context(device: torch.device) -> int:
@@ -227,10 +266,30 @@ def _cuda_context(device: torch.device) -> int:
     try:
         import pynvml
 
-        pynvml.nvmlInit()
-        uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"  # their numbering may differ
-        running = pynvml.nvmlDeviceGetComputeRunningProcesses(pynvml.nvmlDeviceGetHandleByUUID(uuid))
+        running = pynvml.nvmlDeviceGetComputeRunningProcesses(nvml_handle(device))
         used = sum(process.usedGpuMemory or 0 for process in running if process.pid == os.getpid())
     except Exception:  # no driver library, a container that hides processes, an unknown device
         return 0
     return int(max(0, used - torch.cuda.memory_reserved(device)))
+
+
+def _in_use(index: int) -> int:
+    """Bytes of a CUDA device that all programs together use; 0 if nobody can tell."""
+    try:
+        import pynvml
+
+        return int(pynvml.nvmlDeviceGetMemoryInfo(nvml_handle(torch.device("cuda", index))).used)
+    except Exception:
+        return 0
+
+
+def nvml_handle(device: torch.device) -> Any:
+    """The driver's own name for a CUDA device: their numbering may differ.
+
+    Raises:
+        Exception: there is no driver library, or it does not know the device.
+    """
+    import pynvml
+
+    pynvml.nvmlInit()
+    return pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from gpt_studio.engine.device import nvml_handle
+
 POWERCAP = Path("/sys/class/powercap")  # Intel's meters and AMD's, under one name
 
 
@@ -57,13 +59,9 @@ class PowerMeter:
 
 
 def _gpu(device: str) -> Any:
-    """The driver's name for a CUDA device, whose numbering may differ; None if nobody can tell."""
+    """The driver's name for a CUDA device; None if nobody can tell."""
     try:
-        import pynvml
-
-        pynvml.nvmlInit()
-        uuid = torch.cuda.get_device_properties(device).uuid
-        return pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
+        return nvml_handle(torch.device(device))
     except Exception:  # no driver library, an unknown device
         return None
 
