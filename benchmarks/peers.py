@@ -247,21 +247,25 @@ def _litgpt_writer(config: GPTConfig, dtype: torch.dtype, device: str) -> Writer
 
 
 def our_writer(config: GPTConfig, precision: str, device: str = "cpu") -> Writer:
-    """The engine's decoder, as a chat uses it."""
-    from gpt_studio.engine.model import KVCache
+    """The engine's decoder, which packs the weights once, as a chat does.
 
-    if precision != "fp32":
-        raise ValueError("The engine writes in fp32 alone.")
+    Raises:
+        ValueError: the device has not got this precision.
+    """
+    from gpt_studio.engine.decoder import Decoder
+
     with torch.device(device):
         model = GPT(config).eval()
+    decoder = Decoder(model, precision)
+    if decoder.precision != precision:
+        raise ValueError(f"Here the engine writes with {decoder.precision} weights.")
 
-    @torch.inference_mode()
     def write(prompt: Tensor, count: int) -> Tensor:
-        cache = KVCache(model)
-        new, written = prompt[None], []
+        decoder.length = 0
+        written, ids = [], prompt.tolist()
         for _ in range(count):
-            new = model(new, cache, last_only=True)[0].argmax(1, keepdim=True)
-            written.append(int(new))
+            ids = [int(decoder.read(ids).argmax())]
+            written += ids
         return torch.tensor(written)
 
     return write
