@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import logging
 import time
 from collections.abc import Callable, Generator
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -14,9 +16,13 @@ from gpt_studio.core.config import SampleConfig
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import Event, Generated, Token
 from gpt_studio.core.requests import Generate
+from gpt_studio.engine.decoder import Decoder
+from gpt_studio.engine.device import is_out_of_memory
 from gpt_studio.engine.model import GPT, KVCache
 from gpt_studio.engine.sampling import draw, probabilities
 from gpt_studio.engine.tokenizers import Tokenizer
+
+log = logging.getLogger(__name__)
 
 ALTERNATIVES = 5
 
@@ -30,8 +36,10 @@ def generate(
     dialogue it reads the latest turns that leave a quarter of the context to the answer.
 
     Another job may train or move the model between two tokens: `version` tells the weights apart, and
-    when it changes, the text is read again, so that every token comes from one whole model. Writing uses
-    its own random numbers, and never changes a run.
+    when it changes, the text is read again, so that every token comes from one whole model. Weights that
+    have a version (not None) are packed for writing, at the precision of the settings, and stay packed for
+    the next texts as long as it is the same; weights that are being trained are read as they are. Writing
+    uses its own random numbers, and never changes a run.
 
     Probability, rank (1 is the likeliest) and alternatives of a token are the model's own, before
     temperature and the other sampling settings: a surprising token is one the model did not expect.
@@ -41,7 +49,8 @@ def generate(
         StudioError: the weights are spoiled and give no probabilities.
     """
     started = time.perf_counter()
-    text = _Text(model, _read(request, tokenizer, model.config.max_length), version)
+    ids = _read(request, tokenizer, model.config.max_length)
+    text = _Text(model, ids, version, request.sample.precision)
     speech = Speech(request.stop)
     dice = _dice(request.sample)
     reason = "length"
@@ -79,37 +88,75 @@ def _dice(config: SampleConfig) -> torch.Generator:
     return dice
 
 
+_KEPT: WeakKeyDictionary[GPT, tuple[object, str, Decoder]] = WeakKeyDictionary()  # one at most
+
+
+def release() -> None:
+    """Let the packed copy of the weights go; the next text packs anew."""
+    _KEPT.clear()
+
+
+def _packed(model: GPT, version: object, precision: str) -> Decoder | None:
+    """The weights packed for writing; None where they may change or there is no memory for a copy."""
+    if version is None:
+        return None
+    kept = _KEPT.get(model)
+    if kept and kept[:2] == (version, precision):
+        return kept[2]
+    release()
+    try:
+        decoder = Decoder(model, precision)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        log.warning("There is no memory to pack the weights: writing with them as they are")
+        return None
+    _KEPT[model] = (version, precision, decoder)
+    return decoder
+
+
 class _Text:
     """The ids so far and the model's memory of them."""
 
-    def __init__(self, model: GPT, ids: list[int], version: Callable[[], object]) -> None:
+    def __init__(self, model: GPT, ids: list[int], version: Callable[[], object], precision: str) -> None:
         self.ids = ids
         self._model = model
         self._version = version
-        self._forget()
+        self._read_with = version()
+        self._name = object()  # a decoder that knew the text itself would keep its model alive
+        self._cache: KVCache | None = None
+        self._decoder = _packed(model, self._read_with, precision)
 
-    def _forget(self) -> None:
-        """Read all of the text anew at the next token."""
-        self._cache = KVCache(self._model)
-        self._read_with = self._version()
-
-    @torch.inference_mode()
     def next_logits(self) -> Tensor:
         """What the model expects next: logits (V,), float32 on the CPU."""
-        if self._version() != self._read_with:
-            self._forget()
+        if self._version() != self._read_with:  # it is being trained: packing it for a token does not pay
+            self._read_with = self._version()
+            self._decoder = self._cache = None
+            release()
         context = self._model.config.max_length
-        if len(self.ids) > context:  # the oldest half makes room
+        slides = len(self.ids) > context
+        if slides:  # the oldest half makes room
             del self.ids[: -max(1, context // 2)]
-            self._cache.length = 0
-        new = torch.tensor([self.ids[self._cache.length :]], device=self._cache.entries.device)
-        self._model.eval()  # a job that trains may have run in between
-        logits: Tensor = self._model(new, self._cache, last_only=True)[0, -1].float().cpu()
-        if not logits.isfinite().all():
+        logits = self._plain(slides) if self._decoder is None else self._fast(self._decoder, slides)
+        if not logits.sum().isfinite():
             raise StudioError(
                 "The model gives no probabilities — its weights are spoiled",
                 tries="Open a checkpoint, or train a new model.",
             )
+        return logits
+
+    def _fast(self, decoder: Decoder, anew: bool) -> Tensor:
+        if decoder.text is not self._name or anew:  # another text may have been read in between
+            decoder.begin(self._name)
+        return decoder.read(self.ids[decoder.length :])
+
+    @torch.inference_mode()
+    def _plain(self, anew: bool) -> Tensor:
+        if self._cache is None or anew:
+            self._cache = KVCache(self._model)
+        new = torch.tensor([self.ids[self._cache.length :]], device=self._cache.entries.device)
+        self._model.eval()  # a job that trains may have run in between
+        logits: Tensor = self._model(new, self._cache, last_only=True)[0, -1].float().cpu()
         return logits
 
 

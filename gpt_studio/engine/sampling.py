@@ -61,4 +61,5 @@ def probabilities(logits: Tensor, config: SampleConfig, recent_ids: Sequence[int
 
 def draw(chances: Tensor, generator: torch.Generator) -> int:
     """One token id, drawn with the caller's own random numbers."""
-    return int(torch.multinomial(chances, 1, generator=generator))
+    ids = torch.nonzero(chances).flatten()  # drawing from few is quick
+    return int(ids[torch.multinomial(chances[ids], 1, generator=generator)])

@@ -1,5 +1,9 @@
 """Text streams as characters complete, never shows the stop text, and always comes from one whole model."""
 
+import gc
+import weakref
+from itertools import count
+
 import pytest
 import torch
 from hypothesis import given
@@ -9,6 +13,8 @@ from gpt_studio.core.config import GPTConfig, SampleConfig
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import Generated, Token
 from gpt_studio.core.requests import Generate
+from gpt_studio.engine import generator
+from gpt_studio.engine.decoder import Decoder
 from gpt_studio.engine.generator import Speech, _read, generate
 from gpt_studio.engine.model import GPT
 from gpt_studio.engine.tokenizers import tokenizer
@@ -151,9 +157,10 @@ def without_cache(model, prompt, count):
     return written
 
 
+@pytest.mark.parametrize("version", [None, 1], ids=["plain", "packed"])
 @pytest.mark.parametrize("prompt", ["a", "", "exactly sixteen.", "a prompt longer than the context is"])
-def test_the_cache_and_the_sliding_window_change_nothing(model, prompt):
-    *said, end = generate(model, BYTES, Generate(prompt, GREEDY.changed(max_tokens=40)))
+def test_the_cache_and_the_sliding_window_change_nothing(model, prompt, version):
+    *said, end = generate(model, BYTES, Generate(prompt, GREEDY.changed(max_tokens=40)), lambda: version)
     assert [token.id for token in said] == without_cache(model, prompt, 40)
     assert end.tokens == len(said)
 
@@ -211,6 +218,67 @@ def test_nothing_is_held_between_tokens(model):
         if isinstance(event, Token):
             ids.append(event.id)
     assert ids == plain
+
+
+@pytest.fixture
+def packings(monkeypatch):
+    """The precisions of the decoders made from now on."""
+    generator.release()
+    made = []
+
+    class Counted(Decoder):
+        def __init__(self, model, precision):
+            made.append(precision)
+            super().__init__(model, precision)
+
+    monkeypatch.setattr(generator, "Decoder", Counted)
+    yield made
+    generator.release()
+
+
+def test_weights_are_packed_once_while_they_stay_the_same(model, packings):
+    request = Generate("a", SEEDED)
+    first, second = (list(generate(model, BYTES, request, lambda: 1)) for _ in range(2))
+    assert [token.id for token in first[:-1]] == [token.id for token in second[:-1]]
+    assert packings == ["fp32"]
+    list(generate(model, BYTES, request, lambda: 2))
+    list(generate(model, BYTES, Generate("a", SEEDED.changed(precision="bf16")), lambda: 2))
+    assert packings == ["fp32", "fp32", "bf16"]
+
+
+def test_weights_that_change_are_not_packed_for_every_token(model, packings):
+    versions = count()
+    list(generate(model, BYTES, Generate("a", SEEDED), lambda: next(versions)))
+    list(generate(model, BYTES, Generate("a", SEEDED)))  # without a version: never
+    assert packings == ["fp32"]
+
+
+def test_two_texts_at_once_do_not_mix(model):
+    def writing(prompt):
+        return generate(model, BYTES, Generate(prompt, SEEDED), lambda: 1)
+
+    alone = [[token.id for token in list(writing(prompt))[:-1]] for prompt in ("ab", "cd")]
+    both = list(zip(writing("ab"), writing("cd"), strict=True))[:-1]
+    assert [[token.id for token in one] for one in zip(*both, strict=True)] == alone
+
+
+def test_the_packed_copy_goes_with_its_model():
+    model = GPT(CONFIG)
+    list(generate(model, BYTES, Generate("a", GREEDY), lambda: 1))
+    decoder = weakref.ref(generator._KEPT[model][2])
+    del model
+    gc.collect()
+    assert decoder() is None
+
+
+def test_without_memory_for_a_copy_the_weights_are_read_as_they_are(model, monkeypatch):
+    def no_memory(*_):
+        raise MemoryError
+
+    plain = [token.id for token in list(generate(model, BYTES, Generate("a", GREEDY)))[:-1]]
+    monkeypatch.setattr(generator, "Decoder", no_memory)
+    said = list(generate(model, BYTES, Generate("a", GREEDY), lambda: "other"))[:-1]
+    assert [token.id for token in said] == plain
 
 
 def test_new_weights_are_read_with_from_the_next_token_on(model):
