@@ -17,10 +17,12 @@ BF16, FP32, INT64 = 2, 4, 8  # bytes of a number
 MB = 2**20
 
 # What a process holds besides its tensors, where that has not been measured. CPU: seen with torch 2.13,
-# libraries loaded and tiny steps done. CUDA: an assumption (context, workspaces, the allocator's rounding).
+# libraries loaded and tiny steps done. CUDA: an assumption (context and libraries).
 OVERHEAD = {"cpu": 320 * MB, "cuda": 600 * MB}
 SHORT = 256  # tokens of a text up to which the model on a CPU attends by plain matrix products
 CHUNK = {"cpu": 1024, "cuda": 4096}  # rows of hidden states that a chunked loss scores at once
+HOPPER = ("H100", "H200", "H800", "H20", "GH200")  # in the names of GPUs
+FRAGMENTED = 0.07  # of memory that comes and goes: the median of simulated steps
 MUON_BATCH = 2**20  # numbers that Muon works on at once, if one matrix has not more
 RANDOM_STATE = 5056  # of a CPU generator; checkpointing keeps one per block to drop the same values again
 
@@ -92,7 +94,7 @@ def estimate(config: RunConfig, device: Device = UNKNOWN_CPU) -> Estimate:
     return Estimate(
         parameters=parameters(config.model),
         training=training_memory(config, device),
-        generation=generation_memory(config.model),
+        generation=generation_memory(config.model, config.sample.precision),
         flops_per_token=flops_per_token(config.model),
         tokens_per_step=config.train.effective_batch * config.model.max_length,
     )
@@ -113,22 +115,65 @@ def flops_per_token(config: GPTConfig) -> float:
     return 6.0 * weights + 12.0 * layers * width * config.max_length
 
 
-def generation_memory(config: GPTConfig) -> int:
-    """One conversation in fp32: the weights, the keys and values of a full context, one token's logits."""
+def generation_memory(config: GPTConfig, precision: str = "fp32") -> int:
+    """Writing one text: weights, keys and values of a whole context, and one row of logits.
+
+    With bf16 and int8 the matrices are packed, the head's too where it is tied, and the tables that tokens
+    and positions are looked up in stay fp32. An int8 matrix has a bf16 scale for each of its rows.
+    """
     cache = 2 * config.num_layers * config.max_length * config.embed_size
-    return FP32 * (parameters(config) + cache + config.vocab_size)
+    if precision == "fp32":
+        return FP32 * (parameters(config) + cache + config.vocab_size)
+    shapes = list(block_shapes(config).values())
+    matrices = [shape for shape in shapes if len(shape) == 2] * config.num_layers
+    matrices.append((config.vocab_size, config.embed_size))
+    tables = (config.vocab_size + config.max_length) * config.embed_size
+    vectors = parameters(config) - tables - sum(map(prod, matrices))
+    if config.tie_embeddings:  # its head is not a parameter of its own
+        vectors += prod(matrices[-1])
+    packed = sum(map(prod, matrices)) * (1 if precision == "int8" else BF16)
+    scales = BF16 * sum(rows for rows, _ in matrices) if precision == "int8" else 0
+    return FP32 * tables + packed + scales + BF16 * (vectors + cache + config.vocab_size)
 
 
 # ---------------------------------------------------------------- training memory
 
 
 def training_memory(config: RunConfig, device: Device = UNKNOWN_CPU) -> Memory:
-    """The peak of a training step, by part: any step but the first, when the optimizer has its state.
-
-    Left out: the workspace inside a kernel (a megabyte or two for bf16 matrix products on a CPU).
-    """
+    """The peak of a training step, by part: any step but the first, when the optimizer has its state."""
     parts = _Step(config, device.kind).peak()
-    return Memory(**parts, workspace=0, rounding=0, overhead=device.overhead or OVERHEAD[device.kind])
+    workspace = device.workspace or _workspace(device)
+    return Memory(
+        **parts,
+        workspace=workspace,
+        rounding=_rounding(config, sum(parts.values()) + workspace) if device.kind == "cuda" else 0,
+        overhead=device.overhead or OVERHEAD[device.kind],
+    )
+
+
+def _workspace(device: Device) -> int:
+    """What cuBLAS takes, once for the thread that goes forward and once for the one that goes back.
+
+    Its size is that of PyTorch's documentation (CUBLAS_WORKSPACE_CONFIG): 32 MiB on Hopper, 8.1 MiB before.
+    On a CPU scratch memory comes and goes inside a product.
+    """
+    if device.kind == "cpu":
+        return 0
+    hopper = any(name in device.label for name in HOPPER)
+    return 2 * ((32 * MB) if hopper else (8 * MB + 128 * 1024))
+
+
+def _rounding(config: RunConfig, allocated: int) -> int:
+    """What torch's caching allocator is expected to reserve beyond what is in use.
+
+    It rounds every block up to 512 bytes: half of that for each tensor of the weights, their gradients
+    and moments. Blocks come from segments, of 2 MiB for small ones, 20 MiB for those up to 10 MiB, and of
+    a multiple of 2 MiB for larger ones (c10/cuda/CUDACachingAllocator): half a segment of either kind is
+    free, and `FRAGMENTED` of what comes and goes.
+    """
+    tensors = 4 * (len(block_shapes(config.model)) * config.model.num_layers + 5)
+    permanent = 4 * FP32 * parameters(config.model)
+    return tensors * 256 + 11 * MB + int(FRAGMENTED * max(0, allocated - permanent))
 
 
 class _Tape:
@@ -159,6 +204,7 @@ class _Step:
 
     def __init__(self, config: RunConfig, kind: str) -> None:
         self.model = model = config.model
+        self.chunked = config.train.chunked_loss
         self.low = config.train.precision in ("bf16", "fp16")
         self.accumulates = config.train.accumulation > 1
         self.muon = config.train.optimizer == "muon"
@@ -170,10 +216,13 @@ class _Step:
         self.act = self.item * rows * width  # a matrix product's input or output
         self.hidden = model.forward_expansion * self.act
         self.statistics = 2 * FP32 * rows  # mean and spread, kept by each layer norm
-        plain = kind == "cpu" and model.max_length <= SHORT
+        attention = config.train.attention
+        short = kind == "cpu" and model.max_length <= SHORT
+        plain = attention == "plain" or (attention == "auto" and short)
         self.tables = self.item * rows * model.heads * model.max_length if plain else 0  # T × T for each head
         self.sums = 0 if plain else FP32 * rows * model.heads  # kept by fused attention
-        self.scores = rows * model.vocab_size  # as many as logits
+        self.chunk = min(CHUNK[kind], rows)
+        self.scores = (self.chunk if self.chunked else rows) * model.vocab_size  # logits at once
 
         on_cpu = kind == "cpu"  # where masks are numbers; elsewhere one byte each
         mask = rows * width if model.dropout else 0
@@ -188,9 +237,9 @@ class _Step:
         self.table = model.vocab_size * width
         self.block_gradients = FP32 * count(block_shapes(model))
 
-        attention = self.stream + self.statistics + 5 * self.act + self.tables + self.sums + self.mask
+        attending = self.stream + self.statistics + 5 * self.act + self.tables + self.sums + self.mask
         feed_forward = self.stream + self.statistics + self.act + 2 * self.hidden + self.mask
-        self.block = attention + feed_forward  # what the way back through a block needs
+        self.block = attending + feed_forward  # what the way back through a block needs
 
     def peak(self) -> dict[str, int]:
         """The bytes of each part when all together are most."""
@@ -201,8 +250,12 @@ class _Step:
             weights=weights, gradients=gradients, optimizer=moments, activations=self.ids, logits=0
         )
         self.forward()
-        self.loss()
-        self.head_backward()
+        if self.chunked:
+            self.chunked_loss()
+            self.chunked_head_backward()
+        else:
+            self.loss()
+            self.head_backward()
         self.blocks_backward()
         self.embeddings_backward()
         self.optimizer_step()
@@ -216,7 +269,7 @@ class _Step:
         take("activations", self.embedding_mask)
         take("activations", layers * self.kept)
         take("weights", layers * self.copy(self.matrices))
-        take("activations", self.stream + self.statistics + self.act)
+        take("activations", self.stream + self.statistics + (self.stream if self.chunked else self.act))
         take("weights", self.copy(self.table))
 
     @property
@@ -243,7 +296,42 @@ class _Step:
         self.tape.take("logits", 2 * scores)
         self.tape.free("logits", 2 * scores)
 
+    def chunked_loss(self) -> None:
+        """For a chunk of rows: logits, log-softmax, their gradient; for all: gradients of either side."""
+        take, free = self.tape.take, self.tape.free
+        scores, width = FP32 * self.scores, self.model.embed_size
+        take("activations", self.stream)
+        take("gradients", FP32 * self.table)
+        take("activations", self.copy(self.chunk * width))
+        take("logits", self.item * self.scores)
+        if self.low:
+            take("logits", 2 * scores)
+            free("logits", scores)
+        else:
+            take("logits", scores)
+        free("logits", self.item * self.scores)
+        if self.low:
+            take("logits", self.item * self.scores)
+            free("logits", scores)
+        take("activations", self.item * self.chunk * width)
+        free("activations", self.item * self.chunk * width)
+        take("gradients", self.copy(self.table))
+        free("gradients", self.copy(self.table))
+        free("logits", self.item * self.scores)
+        free("activations", self.copy(self.chunk * width))
+        free("weights", self.copy(self.table))
+        if self.model.gradient_checkpointing:
+            free("weights", self.model.num_layers * self.copy(self.matrices))
+        free("activations", self.stream)  # what the norm gave
+
     # ------------------------------------------------------------ backward
+
+    def chunked_head_backward(self) -> None:
+        """Its gradients are there; one that is added to that of the batches before is free then."""
+        if self.accumulates and not self.model.tie_embeddings:
+            self.tape.free("gradients", FP32 * self.table)
+        self.tape.take("activations", self.stream)
+        self.tape.free("activations", 2 * self.stream + self.statistics)
 
     def head_backward(self) -> None:
         take, free = self.tape.take, self.tape.free
