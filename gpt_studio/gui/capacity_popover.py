@@ -18,7 +18,7 @@ from gpt_studio.gui.state import State
 from gpt_studio.gui.theme import color, follow, font, look, mix, paint_icon
 from gpt_studio.gui.widgets import Floating, Hairline, Label
 
-WIDTH = 540
+WIDTH = 560
 MOST = 1_000_000.0  # GB that can be typed
 UNKNOWN_DEVICE = Device("cpu", "", 0)
 
@@ -90,7 +90,8 @@ class CapacityPopover(Floating):
         self.resize(width, max(self.heightForWidth(width), self.minimumSizeHint().height()))
         if self._opener is not None:
             above = self._opener.mapTo(self._opener.window(), QPoint(0, -look.px(6)))
-            self.place(above - QPoint(self.card().width() // 2, self.card().height()))
+            left = max(look.px(8), above.x() - self.card().width() // 2)
+            self.place(QPoint(left, above.y() - self.card().height()))
 
     # ------------------------------------------------------------ what is shown
 

@@ -29,6 +29,9 @@ Extras = Callable[[int], list[tuple[str, str]]]
 SMOOTHINGS = {"None": 0.0, "Light": 0.2, "Medium": 0.4, "Strong": 0.7}
 UNITS = {"nats": "Nats per token", "bits": "Bits per byte"}
 COLUMNS = {"nats": "loss", "bits": "bits_per_byte"}  # in the table
+BAND = 0.35  # opacity of the band that the last validation loss is expected in
+BRACKET = 12  # px, its width
+LABEL_ROOM = 0.06  # of the height, below it
 TREND = 0.005  # a relative change of the loss below this is level
 
 
@@ -56,12 +59,19 @@ class LossChart(Chart):
         self._total = 0
         self._unit = "nats"
         self._bytes_per_token = 0.0
+        self._expected: tuple[float, float] | None = None  # nats that the last validation loss lies between
         self._extras: Extras = lambda step: []
         self._events: list[tuple[int, str, str, pg.InfiniteLine, pg.TextItem]] = []
         self._raw_curve = pg.PlotCurveItem(antialias=True)
         self._validation_curve = pg.PlotCurveItem(antialias=True)
         self._smooth_curve = opaque_curve()
         self._diamonds = pg.ScatterPlotItem(symbol="d", pxMode=True)
+        self._band = pg.BarGraphItem(x0=[], x1=[], y0=[], y1=[])
+        self._band_edges = pg.PlotCurveItem(connect="pairs")
+        self._band_label = pg.TextItem(anchor=(1, 0))
+        for item in (self._band, self._band_edges, self._band_label):
+            item.setZValue(5)
+            self.view.addItem(item, ignoreBounds=True)
         curves = (self._raw_curve, self._validation_curve, self._smooth_curve, self._diamonds)
         for layer, item in enumerate(curves):
             item.setZValue(layer)
@@ -79,6 +89,7 @@ class LossChart(Chart):
 
     def clear(self) -> None:
         self._train, self._validation = Series(), Series()
+        self._expected = None
         for *_, line, label in self._events:
             self.view.removeItem(line)
             self.view.removeItem(label)
@@ -104,6 +115,12 @@ class LossChart(Chart):
     def append_validation(self, step: int, loss: float) -> None:
         self._validation.append([step], [loss])
         self.mark_dirty()
+
+    def set_expected(self, band: tuple[float, float] | None) -> None:
+        """Show where the last validation loss is expected, in nats; None shows nothing."""
+        if band != self._expected:
+            self._expected = band
+            self.mark_dirty()
 
     def mark_event(self, step: int, text: str, role: str = "text3") -> None:
         """Draw a dashed line with a label, e.g. "Stopped · 3 150" in "bad"."""
@@ -180,10 +197,12 @@ class LossChart(Chart):
     # What the chart shows
 
     def legend(self) -> list[Reading]:
+        expected = [Reading("Expected", "", series(1, BAND), "square")] if self._expected else []
         return [
             Reading("Train", "", series(0)),
             Reading("Raw", "", series(0, 0.42)),
             Reading("Validation", "", series(1), MARKS[1]),
+            *expected,
         ]
 
     def restyle(self) -> None:
@@ -193,6 +212,10 @@ class LossChart(Chart):
         self._diamonds.setBrush(series(1))
         self._diamonds.setPen(pen(color("card"), 1))
         self._diamonds.setSize(look.px(8))
+        self._band.setOpts(brush=series(1, BAND), pen=None)
+        self._band_edges.setPen(pen(series(1), 1.2))
+        self._band_label.setColor(series(1))
+        self._band_label.setFont(style_font("micro", tabular=True))
         self._style_events()
         super().restyle()
 
@@ -220,6 +243,33 @@ class LossChart(Chart):
         self._validation_curve.setData(sparse[0], heights)
         self._diamonds.setData(sparse[0], heights)
         self._place_events(left, right)
+        self._place_band(left, right)
+
+    def _place_band(self, left: float, right: float) -> None:
+        """At the last step; at the right edge as long as that lies beyond it."""
+        for item in (self._band, self._band_edges, self._band_label):
+            item.setVisible(self._expected is not None)
+        if self._expected is None:
+            return
+        low, high = self._height(np.asarray(self._expected)).tolist()
+        pixel = max(1e-9, right - left) / max(1.0, self.view.width())
+        end = min(float(self._total), right)
+        begin = end - look.px(BRACKET) * pixel
+        self._band.setOpts(x0=[begin], x1=[end], y0=[low], y1=[high])
+        self._band_edges.setData([begin, end] * 2, [low, low, high, high])
+        self._band_label.setText(self._expectation())
+        self._band_label.setPos(QPointF(end, low))
+
+    def _expectation(self) -> str:
+        """Such as "expected 1.32–1.48"; with the step where that lies outside of the view."""
+        if self._expected is None:
+            return ""
+        at = f" at {units.axis(self._total)}" if self._total > self.view.viewRange()[0][1] else ""
+        return f"expected {self._band_text()}{at}"
+
+    def _band_text(self) -> str:
+        low, high = self._shown(np.asarray(self._expected)).tolist()
+        return units.losses(low, high)
 
     def _height(self, losses: Floats) -> Floats:
         shown = self._shown(losses)
@@ -240,6 +290,9 @@ class LossChart(Chart):
         if not parts:
             return self._view_heights(0.0, 10.0)
         ranges = [(p.min(), p.max()) if self._everything else robust_range(p) for p in parts]
+        if self._expected:
+            band = self._shown(np.asarray(self._expected))
+            ranges.append((band[0] - LABEL_ROOM * (max(r[1] for r in ranges) - band[0]), band[1]))
         low, high = float(min(r[0] for r in ranges)), float(max(r[1] for r in ranges))
         if self._log:
             low = max(low, 1e-6)
@@ -314,6 +367,9 @@ class LossChart(Chart):
         if at is not None:
             label = f"Validation @ {units.number(self._validation.steps[at])}"
             lines.append(Reading(label, self._told(self._validation.values[at]), series(1), MARKS[1]))
+        if self._expected:
+            label = f"Expected @ {units.number(self._total)}"
+            lines.append(Reading(label, self._band_text(), series(1, BAND), "square"))
         lines.append(Reading("Unit", UNITS[self.shown_unit()].lower()))
         lines += [Reading(label, value) for label, value in self._extras(int(x))]
         return f"Step {units.number(x)}", lines
@@ -337,7 +393,8 @@ class LossChart(Chart):
         told = f"Loss, step {units.number(self._train.steps[-1])}: train {self._told(now)}"
         if len(self._validation):
             told += f", validation {self._told(self._validation.values[-1])}"
-        return f"{told} {UNITS[self.shown_unit()].lower()}, {trend}"
+        told = f"{told} {UNITS[self.shown_unit()].lower()}, {trend}"
+        return f"{told}; {self._band_text()} expected at the end" if self._expected else told
 
     def table(self) -> tuple[list[str], list[list[str]]]:
         train = {

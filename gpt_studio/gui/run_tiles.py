@@ -12,6 +12,7 @@ from gpt_studio.core import units
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.estimate import flops_per_token
 from gpt_studio.core.metrics import History, bits_per_byte
+from gpt_studio.core.speed import mfu
 from gpt_studio.gui.layouts import Row
 from gpt_studio.gui.state import State
 from gpt_studio.gui.widgets import Tile
@@ -22,7 +23,7 @@ WINDOWS = (  # of the trend: from which step on, over how many, with how many de
     (2000, 1000, f"1{units.SPACE}k", 3),
     (150, 100, "100", 2),
 )
-MODEL_FLOPS = "What forward and backward pass need per token, times the tokens per second."
+MODEL_FLOPS = "What forward and backward pass need per token, times the tokens per second"
 SHARES = {  # of the width, by what each has to say
     "Step": 137, "Train loss": 120, "Validation loss": 128, "Tokens/s": 97, "Compute": 112, "Time left": 110,
 }  # fmt: skip
@@ -43,7 +44,6 @@ class RunTiles(QWidget):
         row = Row(spacing=8, parent=self)
         for name, tile in tiles.items():
             row.addWidget(tile, SHARES[name])
-        self.compute.setToolTip(MODEL_FLOPS)
         self._narrow = False
         self._was_training = False
         self._ended: datetime | None = None
@@ -69,8 +69,18 @@ class RunTiles(QWidget):
         self.validation.set_value(*_validation(history))
         self.validation.setToolTip(_validation_explained(history))
         self.speed.set_value(*_speed(state, history))
-        self.compute.set_value(*_compute(config, history))
+        self._show_compute(state, config, history)
         self.left.set_value(*_left(state, self._ended))
+
+    def _show_compute(self, state: State, config: RunConfig, history: History) -> None:
+        """The share of what the device can do; FLOP/s where that was not measured."""
+        rate = _rate(state, config)
+        self.compute.set_label("MFU" if rate else "Compute")
+        self.compute.set_value(*_compute(config, history, rate))
+        base = (
+            f", as a share of the {units.flops_rate(rate)} that matrix products reached here" if rate else ""
+        )
+        self.compute.setToolTip(f"{MODEL_FLOPS}{base}. Precision: {config.train.precision}.")
 
 
 def _step(state: State, config: RunConfig, history: History) -> Shown:
@@ -159,13 +169,21 @@ def _steadiness(history: History) -> str:
     return f"{word} ±{units.percent(max(spread, 0.01))}"
 
 
-def _compute(config: RunConfig, history: History) -> Shown:
-    """Model FLOP/s achieved; its share of the device's peak waits until that has been measured."""
+def _rate(state: State, config: RunConfig) -> float:
+    """The matrix FLOP/s of the device in the run's precision; 0 where not known, or the run was elsewhere."""
+    here = state.device if state.seconds_per_step else None
+    return here.rates.get(config.train.precision, 0.0) if here else 0.0
+
+
+def _compute(config: RunConfig, history: History, rate: float) -> Shown:
+    """Model FLOP/s achieved, as a share of the `rate` if there is one."""
     if not len(history):
         return NOTHING
-    achieved = history.columns["tokens_per_second"][-1] * flops_per_token(config.model)
-    value, _, unit = units.flops(achieved).partition(units.SPACE)
-    return value, f"{unit}S", f"{config.train.precision}, model only", "text3"
+    speed, flops = history.columns["tokens_per_second"][-1], flops_per_token(config.model)
+    if rate:
+        return units.percent(mfu(speed, flops, rate), 1), "", f"of {units.flops_rate(rate)}", "text3"
+    value, _, unit = units.flops_rate(speed * flops).partition(units.SPACE)
+    return value, unit, f"{config.train.precision}, model only", "text3"
 
 
 def _left(state: State, ended: datetime | None) -> Shown:

@@ -14,6 +14,7 @@ from gpt_studio.core import units, world
 from gpt_studio.core.config import RunConfig, TrainConfig
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import Built, Evaluated, Examined, Opened, Sampled, Step
+from gpt_studio.core.forecast import forecast
 from gpt_studio.core.metrics import History
 from gpt_studio.core.runner import failure
 from gpt_studio.core.schedule import learning_rate
@@ -81,7 +82,8 @@ class TrainingPage(QWidget):
 
     def _lay_out(self) -> None:
         self._loss_card = Card("Loss", actions=self._loss_actions())
-        self._loss_card.head.insertWidget(1, Legend(self.loss), 3)
+        self._legend = Legend(self.loss)
+        self._loss_card.head.insertWidget(1, self._legend, 3)
         self._loss_card.body.addWidget(self.loss, 1)
         self._loss_card.body.addWidget(self.waiting, 1)
         self._small = QWidget()
@@ -161,7 +163,9 @@ class TrainingPage(QWidget):
     def append(self, steps: Sequence[Step]) -> None:
         """Add training steps to the curves."""
         first = not len(self.history)
-        self._config = self._state.config
+        if self._config != self._state.config:  # training goes on by another plan
+            self._config = self._state.config
+            self._show_expected()
         for step in steps:
             self.history.add_step(step.step, step.values)
         names = self.history.columns
@@ -175,6 +179,7 @@ class TrainingPage(QWidget):
     def add_validation(self, evaluated: Evaluated) -> None:
         self.history.add_validation(evaluated.step, evaluated.loss)
         self.loss.append_validation(evaluated.step, evaluated.loss)
+        self._show_expected()
         self._schedule()
 
     def add_sample(self, sampled: Sampled) -> None:
@@ -216,6 +221,8 @@ class TrainingPage(QWidget):
         followed = state.training or state.resumable or state.run is None
         self._show_plan(state.config.train if followed else self._config.train)
         self._show_waiting()
+        if (before.report, before.config) != (state.report, state.config):
+            self._show_expected()
         if (before.running, before.paused, before.model) != (state.running, state.paused, state.model):
             self._show_figures()
         else:
@@ -235,6 +242,7 @@ class TrainingPage(QWidget):
         self.skills.set_due(config.train.evaluate_every)
         self._fit()
         self.tiles.forget()
+        self._show_expected()
         self._show_figures()
 
     def _has_exams(self) -> bool:
@@ -275,6 +283,14 @@ class TrainingPage(QWidget):
         )
         self.rate.set_plan(steps, [learning_rate(plan, step) for step in steps])
         self.norm.set_limit(plan.gradient_clip or None)
+
+    def _show_expected(self) -> None:
+        """Where the last validation loss is expected, by the curve so far."""
+        report, config = self._state.report, self._config
+        known = report is not None and report.data == config.data
+        band = forecast(config, report, self.history) if known and report else None
+        self.loss.set_expected((band.low, band.high) if band else None)
+        self._legend.update()
 
     def _show_smoothing(self, smoothing: float) -> None:
         self._smoothing.setValue(round(100 * smoothing))

@@ -211,6 +211,13 @@ class Tile(Surface):
         self.setAccessibleName(f"{self._name}: {value or 'not known yet'} {unit}".strip())
         self.setAccessibleDescription(caption)
 
+    def set_label(self, label: str) -> None:
+        self._name = label
+        self._label.setText(label)
+
+    def label(self) -> str:
+        return self._name
+
     def value(self) -> str:
         return self._value.text()
 
