@@ -132,6 +132,45 @@ def test_the_cuda_context_is_zero_where_no_driver_answers():
     assert device._cuda_context(torch.device("cuda:0")) == 0
 
 
+def test_a_gpu_s_context_is_seen_where_processes_are_hidden(monkeypatch):
+    """In a container the driver may tell what all programs use, but not who."""
+
+    class Properties:
+        name, total_memory, major = "GeForce RTX 4090", 24 * 2**30, 8
+
+    used = iter((2**30, 2**30 + 500 * 2**20))
+    cuda(monkeypatch, Properties)
+    monkeypatch.setattr(device, "_in_use", lambda index: next(used))
+    assert devices()[0].overhead == 500 * 2**20
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device: 2**20)
+    assert PeakMemory(torch.device("cuda:0")).read() == 501 * 2**20
+    monkeypatch.setattr(device, "_cuda_context", lambda of: 600 * 2**20)
+    assert PeakMemory(torch.device("cuda:0")).read() == 601 * 2**20
+
+
+def test_the_workspace_is_what_products_leave_behind(monkeypatch):
+    allocated = iter((100, 100 + 2**23))
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda of: next(allocated))
+    multiplied = []
+    monkeypatch.setattr(device, "_multiply", multiplied.append)
+    assert device._workspace("cuda:0") == 2**23
+    assert multiplied == ["cuda:0"]
+    assert device._workspace("cuda:0") == 0  # nobody can tell
+
+
+def test_the_products_that_show_the_workspace_can_be_computed():
+    device._multiply("cpu")
+
+
+def test_the_overhead_of_a_cpu_is_more_than_the_program_takes_now():
+    assert devices()[-1].overhead > psutil.Process().memory_info().rss * 0.9
+
+
+def test_speeds_depend_on_the_library_and_its_threads():
+    assert device.library() == f"torch {torch.__version__}, 1 thread"
+
+
 # ---------------------------------------------------------------- products
 
 
