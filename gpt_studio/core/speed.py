@@ -29,7 +29,7 @@ class Speed:
     block_update: float  # one block's share in the norm of the gradients and in the optimizer's step
     update: float  # the same for all else, per parameter
     token: float = 0.0  # one block's share in writing one token
-    token_ends: float = 0.0  # what writing one token takes besides
+    token_ends: float = 0.0  # what writing one takes besides, without the drawing of it
     watts: float = 0.0  # what the device drew meanwhile; 0 where no meter tells
 
 

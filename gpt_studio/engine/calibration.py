@@ -23,7 +23,7 @@ from gpt_studio.core.events import Calibrated, Device
 from gpt_studio.core.shapes import block_shapes, count
 from gpt_studio.core.speed import Speed, parameters_outside, shape_of
 from gpt_studio.engine.device import fast_products
-from gpt_studio.engine.model import GPT
+from gpt_studio.engine.model import GPT, KVCache
 from gpt_studio.engine.optimizers import make_optimizer
 from gpt_studio.engine.power import PowerMeter
 from gpt_studio.engine.reading import Tokens, batch
@@ -43,6 +43,7 @@ MOST_FIXED = 0.25  # share of that part's time that can be no larger for a whole
 LEAST, MOST = 2, 12  # repetitions
 MATRIX = {"cpu": 2048, "cuda": 8192}  # rows and columns of the products that show what a device can do
 RATE_SECONDS = 0.3
+TOKENS = 4  # written
 FIRST_TOKENS = 64  # of the first, smallest part tried
 
 
@@ -116,6 +117,21 @@ class _Piece:
             self.index += 1
             return Times(forward, backward, self.update)
 
+    @torch.inference_mode()
+    def write(self) -> float:
+        """The time of writing one token in the middle of a text, as samples while learning are written."""
+        self.model.eval()
+        cache = KVCache(self.model)
+        cache.entries.zero_()
+        ids = torch.zeros(1, 1, dtype=torch.long, device=self.step.device)
+        seconds = []
+        for _ in range(TOKENS):
+            cache.length = self.config.max_length // 2
+            self.clock.start()
+            self.model(ids, cache, last_only=True)[0, -1].float().softmax(0).topk(1).indices.tolist()
+            seconds += self.clock.stop()
+        return min(seconds)
+
 
 def calibrate(config: RunConfig, device: str) -> Work:
     """Time the parts of a run's training step; yields None often, the Speed last.
@@ -134,11 +150,16 @@ def calibrate(config: RunConfig, device: str) -> Work:
     without, *found = yield from _whole_batches([rest, *pieces], plan.batch_size)
     kernel, block = min(zip(kernels, found, strict=True), key=lambda pair: pair[1].whole)
     block = (block - without) * (1 / blocks)
+    token_without = rest.write()
+    token = max(0.0, pieces[0].write() - token_without) / blocks
+    yield None
     del pieces
 
     part = model.changed(vocab_size=max(FEW, min(model.vocab_size, MOST_SCORES // model.embed_size)))
-    without, ends = yield from _whole_batches([rest, _Piece(part, plan, device, 0)], plan.batch_size)
-    ends = without + (ends - without) * (model.vocab_size / part.vocab_size)
+    scoring = _Piece(part, plan, device, 0)
+    without, ends = yield from _whole_batches([rest, scoring], plan.batch_size)
+    larger = model.vocab_size / part.vocab_size
+    ends = without + (ends - without) * larger
     yield Calibrated(
         Speed(
             device=device,
@@ -150,6 +171,8 @@ def calibrate(config: RunConfig, device: str) -> Work:
             scoring=ends.forward,
             block_update=block.update,
             update=ends.update / parameters_outside(model.changed(tie_embeddings=True)),
+            token=token,
+            token_ends=token_without + max(0.0, scoring.write() - token_without) * larger,
             watts=meter.watts(),
         )
     )

@@ -68,6 +68,8 @@ def test_every_kind_of_run_can_be_calibrated(changes):
     assert speed.attention in ("plain", "fused")
     assert all(value >= 0 for value in (speed.block, speed.again, speed.block_update, speed.update))
     assert 0 < speed.scoring < speed.ends
+    assert speed.token >= 0
+    assert speed.token_ends > 0
     assert 0 < seconds_per_step(config, speed) < run_time(config, speed).total < math.inf
 
 
