@@ -168,6 +168,18 @@ class Machine:
         self._changes.append(changed)
 
 
+def remembered(path: Path) -> list[tuple[Device, list[Speed]]]:
+    """The devices a file tells of, each with its speeds, latest first; nothing of the machine is looked at."""
+    machine, found = Machine(path, ""), []
+    for key, kept in _read(path)[0].items():
+        name, _, rest = key.partition(" ")
+        label, _, capacity = rest.rpartition(" ")
+        if capacity.isdigit():
+            device = machine.known(Device(name, label, int(capacity)))
+            found.append((device, [_speed(entry["speed"]) for entry in reversed(kept.speeds)]))
+    return found
+
+
 def _key(device: Device) -> str:
     """The same for the same device of the same machine; folders may be shared among several."""
     return f"{device.name} {device.label} {device.capacity}"

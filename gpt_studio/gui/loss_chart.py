@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor
 from gpt_studio.core import units
 from gpt_studio.core.metrics import bits_per_byte
 from gpt_studio.gui.chart import Chart, opaque_curve, pen
+from gpt_studio.gui.loss_band import OPACITY, Band
 from gpt_studio.gui.plotting import (
     Floats,
     Growing,
@@ -29,9 +30,7 @@ Extras = Callable[[int], list[tuple[str, str]]]
 SMOOTHINGS = {"None": 0.0, "Light": 0.2, "Medium": 0.4, "Strong": 0.7}
 UNITS = {"nats": "Nats per token", "bits": "Bits per byte"}
 COLUMNS = {"nats": "loss", "bits": "bits_per_byte"}  # in the table
-BAND = 0.35  # opacity of the band that the last validation loss is expected in
-BRACKET = 12  # px, its width
-LABEL_ROOM = 0.06  # of the height, below it
+LABEL_ROOM = 0.06  # of the height, below the band
 TREND = 0.005  # a relative change of the loss below this is level
 
 
@@ -66,12 +65,7 @@ class LossChart(Chart):
         self._validation_curve = pg.PlotCurveItem(antialias=True)
         self._smooth_curve = opaque_curve()
         self._diamonds = pg.ScatterPlotItem(symbol="d", pxMode=True)
-        self._band = pg.BarGraphItem(x0=[], x1=[], y0=[], y1=[])
-        self._band_edges = pg.PlotCurveItem(connect="pairs")
-        self._band_label = pg.TextItem(anchor=(1, 0))
-        for item in (self._band, self._band_edges, self._band_label):
-            item.setZValue(5)
-            self.view.addItem(item, ignoreBounds=True)
+        self.band = Band(self.view)
         curves = (self._raw_curve, self._validation_curve, self._smooth_curve, self._diamonds)
         for layer, item in enumerate(curves):
             item.setZValue(layer)
@@ -197,7 +191,7 @@ class LossChart(Chart):
     # What the chart shows
 
     def legend(self) -> list[Reading]:
-        expected = [Reading("Expected", "", series(1, BAND), "square")] if self._expected else []
+        expected = [Reading("Expected", "", series(1, OPACITY), "square")] if self._expected else []
         return [
             Reading("Train", "", series(0)),
             Reading("Raw", "", series(0, 0.42)),
@@ -212,10 +206,7 @@ class LossChart(Chart):
         self._diamonds.setBrush(series(1))
         self._diamonds.setPen(pen(color("card"), 1))
         self._diamonds.setSize(look.px(8))
-        self._band.setOpts(brush=series(1, BAND), pen=None)
-        self._band_edges.setPen(pen(series(1), 1.2))
-        self._band_label.setColor(series(1))
-        self._band_label.setFont(style_font("micro", tabular=True))
+        self.band.restyle()
         self._style_events()
         super().restyle()
 
@@ -243,29 +234,20 @@ class LossChart(Chart):
         self._validation_curve.setData(sparse[0], heights)
         self._diamonds.setData(sparse[0], heights)
         self._place_events(left, right)
-        self._place_band(left, right)
+        self._place_band(right)
 
-    def _place_band(self, left: float, right: float) -> None:
+    def _place_band(self, right: float) -> None:
         """At the last step; at the right edge as long as that lies beyond it."""
-        for item in (self._band, self._band_edges, self._band_label):
-            item.setVisible(self._expected is not None)
         if self._expected is None:
+            self.band.hide()
             return
         low, high = self._height(np.asarray(self._expected)).tolist()
-        pixel = max(1e-9, right - left) / max(1.0, self.view.width())
-        end = min(float(self._total), right)
-        begin = end - look.px(BRACKET) * pixel
-        self._band.setOpts(x0=[begin], x1=[end], y0=[low], y1=[high])
-        self._band_edges.setData([begin, end] * 2, [low, low, high, high])
-        self._band_label.setText(self._expectation())
-        self._band_label.setPos(QPointF(end, low))
+        self.band.show(min(float(self._total), right), low, high, self._expectation())
 
     def _expectation(self) -> str:
         """Such as "expected 1.32–1.48"; with the step where that lies outside of the view."""
-        if self._expected is None:
-            return ""
-        at = f" at {units.axis(self._total)}" if self._total > self.view.viewRange()[0][1] else ""
-        return f"expected {self._band_text()}{at}"
+        beyond = self._total > self.view.viewRange()[0][1]
+        return f"expected {self._band_text()}{f' at {units.axis(self._total)}' if beyond else ''}"
 
     def _band_text(self) -> str:
         low, high = self._shown(np.asarray(self._expected)).tolist()
@@ -369,7 +351,7 @@ class LossChart(Chart):
             lines.append(Reading(label, self._told(self._validation.values[at]), series(1), MARKS[1]))
         if self._expected:
             label = f"Expected @ {units.number(self._total)}"
-            lines.append(Reading(label, self._band_text(), series(1, BAND), "square"))
+            lines.append(Reading(label, self._band_text(), series(1, OPACITY), "square"))
         lines.append(Reading("Unit", UNITS[self.shown_unit()].lower()))
         lines += [Reading(label, value) for label, value in self._extras(int(x))]
         return f"Step {units.number(x)}", lines
