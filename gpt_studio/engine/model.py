@@ -30,6 +30,7 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads = config.heads
         self.layer = layer  # which part of a cache is its own
+        self.kernel = "auto"  # or "plain", "fused": how to attend where no cache is read
         self.qkv = nn.Linear(config.embed_size, 3 * config.embed_size, bias=config.bias)
         self.projection = nn.Linear(config.embed_size, config.embed_size, bias=config.bias)
 
@@ -40,15 +41,17 @@ class SelfAttention(nn.Module):
         q, k, v = (t.transpose(1, 2) for t in qkv.unbind(2))  # each (B, H, T, D/H)
         if cache:
             k, v = cache.append(self.layer, k, v)  # each (B, H, P + T, D/H)
-        y = _attend(q, k, v, past)
+        y = _attend(q, k, v, past, "auto" if cache else self.kernel)
         out: Tensor = self.projection(y.transpose(1, 2).flatten(2))  # heads side by side again: (B, T, D)
         return out
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, past: int) -> Tensor:
+def _attend(q: Tensor, k: Tensor, v: Tensor, past: int, kernel: str = "auto") -> Tensor:
     """What T new tokens find in all up to themselves: q (B, H, T, D/H), k, v (B, H, P + T, D/H) -> as q"""
     length = q.size(2)
-    if not past and length <= SHORT and kind_of(q) == "cpu":
+    if kernel == "auto":
+        kernel = "plain" if length <= SHORT and kind_of(q) == "cpu" else "fused"
+    if kernel == "plain" and not past:
         return _attend_plainly(q, k, v)
     # Without a past the plain causal kernel is right and fastest. One new token may see everything.
     mask = _causal_mask(length, past, q.device) if past and length > 1 else None
@@ -65,7 +68,8 @@ def _attend_plainly(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     q, k, v = (t.flatten(0, 1) for t in (q, k, v))  # each (B·H, T, D/H)
     future = q.new_full((shape[2], shape[2]), -math.inf).triu(1)
     scores = torch.baddbmm(future, q, k.mT, alpha=1 / math.sqrt(shape[3]))  # (B·H, T, T)
-    return (scores.softmax(2) @ v).view(shape)
+    shares = scores.softmax(2, dtype=scores.dtype)  # or autocast would widen the tables on CUDA
+    return (shares @ v).view(shape)
 
 
 def _causal_mask(length: int, past: int, device: torch.device) -> Tensor:
@@ -126,6 +130,12 @@ class GPT(nn.Module):
         if not config.tie_embeddings:
             self.head = nn.Linear(config.embed_size, config.vocab_size, bias=False)
         self._initialize()
+
+    def attend_by(self, kernel: str) -> None:
+        """How texts are attended to where no cache is read: "plain", "fused", or "auto", the faster one."""
+        for module in self.modules():
+            if isinstance(module, SelfAttention):
+                module.kernel = kernel
 
     def forward(self, ids: Tensor, cache: KVCache | None = None, last_only: bool = False) -> Tensor:
         """(B, T) -> logits (B, T, V), or (B, 1, V) of the last token alone.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.nn.utils import get_total_norm
 
 from gpt_studio.core.config import TrainConfig
 from gpt_studio.engine.chunked_loss import chunked_loss
@@ -17,14 +19,21 @@ FIRST_SCALE = 2.0**16  # of fp16 losses: small gradients would become zero
 
 
 class TrainingStep:
-    """Adds up gradients batch by batch, then changes the weights."""
+    """Adds up gradients batch by batch, then changes the weights.
 
-    def __init__(self, model: GPT, optimizer: Optimizers, plan: TrainConfig) -> None:
+    `compiled` lets torch.compile make kernels for the way to the loss and back: the first step takes many
+    seconds longer. The model itself stays as it is, for those who write and compare with it.
+    """
+
+    def __init__(self, model: GPT, optimizer: Optimizers, plan: TrainConfig, compiled: bool = False) -> None:
         self.model = model
         self.optimizer = optimizer
         self.plan = plan
         self.device = model.token_embedding.weight.device
         self.scale = FIRST_SCALE if plan.precision == "fp16" else 1.0
+        self.hidden: Callable[[Tensor], Tensor] = torch.compile(model.hidden) if compiled else model.hidden
+        self.loss: Callable[[Tensor, Tensor], Tensor] = torch.compile(self._loss) if compiled else self._loss
+        model.attend_by(plan.attention)
 
     def begin(self) -> None:
         """Forget the gradients of the step before."""
@@ -37,8 +46,11 @@ class TrainingStep:
         low = PRECISIONS.get(self.plan.precision)
         with torch.autocast(self.device.type, low or torch.bfloat16, enabled=low is not None):
             if self.plan.chunked_loss:
-                return chunked_loss(self.model.hidden(x), self.model.head_weight, y, self.scale)
-            return loss(self.model(x), y)
+                return chunked_loss(self.hidden(x), self.model.head_weight, y, self.scale)
+            return self.loss(x, y)
+
+    def _loss(self, x: Tensor, y: Tensor) -> Tensor:
+        return loss(self.model(x), y)
 
     @fast_products()
     def backward(self, value: Tensor) -> None:
@@ -47,8 +59,10 @@ class TrainingStep:
 
     def norm(self) -> Tensor:
         """The length of all gradients together, a scalar on the device."""
-        found = [p.grad for p in self.model.parameters() if p.grad is not None]
-        return get_total_norm(found) / self.scale
+        return get_total_norm(self._gradients()) / self.scale
+
+    def _gradients(self) -> list[Tensor]:
+        return [p.grad for p in self.model.parameters() if p.grad is not None]
 
     def lower_scale(self) -> bool:
         """Take half the scale, for when gradients were too large for fp16; False if that cannot help."""
@@ -62,10 +76,7 @@ class TrainingStep:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         clip = self.plan.gradient_clip
-        if self.scale != 1:
-            for p in self.model.parameters():
-                assert p.grad is not None
-                p.grad.div_(self.scale)
-        if 0 < clip < norm:
-            clip_grads_with_norm_(self.model.parameters(), clip, torch.tensor(norm))
+        shrink = (clip / norm if 0 < clip < norm else 1.0) / self.scale
+        if shrink != 1:
+            torch._foreach_mul_(self._gradients(), shrink)
         self.optimizer.step()
