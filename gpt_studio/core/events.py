@@ -192,6 +192,7 @@ class DataReport(Event):
     cached: bool  # found on disk, not made now
     unigram: float = 0.0  # nats per token that counting tokens leaves; 0 where not known
     bigram: float = 0.0  # nats per token that counting pairs of neighbors leaves
+    context: float = 0.0  # nats per token that counting sequences of up to seven leaves
 
     @property
     def tokens(self) -> int:

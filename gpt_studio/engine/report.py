@@ -68,12 +68,12 @@ def report(
     sides: Sequence[tuple[Stream, Stream]],
     train: Tokens,
     facts: TextFacts,
-    counted: tuple[float, float],
+    counted: tuple[float, float, float],
     validation_documents: int,
     seconds: float,
     cached: bool,
 ) -> DataReport:
-    """All there is to tell; `counted` are the entropies of single tokens and of pairs."""
+    """All there is to tell; `counted` are the entropies of tokens, of pairs and of longer sequences."""
     census = Census(kind, shards)
     learned = [len(one) for one, _ in sides]
     return DataReport(
@@ -105,6 +105,7 @@ def report(
         cached=cached,
         unigram=counted[0],
         bigram=counted[1],
+        context=counted[2],
     )
 
 

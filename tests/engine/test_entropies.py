@@ -33,9 +33,10 @@ def test_a_chain_of_known_entropy():
     odds = np.array([[0.9, 0.1, 0.0], [0.1, 0.2, 0.7], [0.5, 0.25, 0.25]])
     often = np.linalg.matrix_power(odds, 200)[0]
     logs = np.log(np.where(odds > 0, odds, 1))
-    unigram, bigram = entropies(chain(40_000, odds), chain(20_000, odds, 1), 3)
+    unigram, bigram, context = entropies(chain(40_000, odds), chain(20_000, odds, 1), 3)
     assert unigram == pytest.approx(-(often * np.log(often)).sum(), abs=0.01)
     assert bigram == pytest.approx(-(often[:, None] * odds * logs).sum(), abs=0.01)
+    assert bigram - 0.001 < context + 0.001 < bigram + 0.01  # there is no more to know
 
 
 @given(st.integers(2, 5000), st.integers(2 * LEAST, 20_000))
@@ -47,9 +48,20 @@ def test_no_entropy_where_nothing_can_be_known_is_below_the_truth(vocab, count):
 
 def test_what_follows_for_sure_is_known():
     cycle = Tokens.of(np.tile(np.arange(50, dtype=np.uint16), 200))
-    unigram, bigram = entropies(cycle, cycle, 50)
+    unigram, bigram, context = entropies(cycle, cycle, 50)
     assert unigram == pytest.approx(math.log(50), abs=0.01)
     assert bigram < 0.05
+    assert context <= bigram
+
+
+def test_what_longer_sequences_tell_is_known():
+    """Each token is the sum of the two before it: pairs say nothing of it."""
+    ids = np.random.default_rng(0).integers(11, size=90_000).astype(np.uint16)
+    ids[2::3] = (ids[::3] + ids[1::3]) % 11
+    text = Tokens.of(ids)
+    _, bigram, context = entropies(text, NOTHING, 11)
+    assert bigram > math.log(11) * 0.99
+    assert context < math.log(11) * 0.95
 
 
 def test_nothing_held_out_is_as_if_something_were():
@@ -59,8 +71,8 @@ def test_nothing_held_out_is_as_if_something_were():
 
 
 def test_of_too_little_text_nothing_is_said():
-    assert entropies(NOTHING, NOTHING, 10) == (0, 0)
-    assert entropies(uniform(LEAST, 10), NOTHING, 10) == (0, 0)
+    assert entropies(NOTHING, NOTHING, 10) == (0, 0, 0)
+    assert entropies(uniform(LEAST, 10), NOTHING, 10) == (0, 0, 0)
 
 
 def test_a_mixture_is_counted_in_its_shares():
