@@ -123,7 +123,7 @@ def _steps(
         steps = {name: _step(trainer, config) for name, trainer in trainers.items()}
         deadline = Deadline(seconds * len(names) / len(ways))
         times |= take_turns(steps, 21 if len(turns) == 1 else 3, 2, deadline, failed)
-        what = chosen(trainers[OURS]) if OURS in trainers else what
+        what = chosen(config)
         del trainers, steps
         gc.collect()
     return times, what

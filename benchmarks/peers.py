@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from gpt_studio.core.config import GPTConfig, RunConfig
+from gpt_studio.core.estimate import SHORT
+from gpt_studio.engine.device import fast_products
 from gpt_studio.engine.model import GPT
 from gpt_studio.engine.optimizers import make_optimizer
 from gpt_studio.engine.step import TrainingStep
@@ -59,9 +61,7 @@ class Ours:
         with torch.device(device):
             self.model = GPT(config.model).train()
         plan = config.train.changed(learning_rate=RATE)
-        if compiled:
-            self.model.compile()
-        self.tensors = TrainingStep(self.model, make_optimizer(self.model, plan), plan)
+        self.tensors = TrainingStep(self.model, make_optimizer(self.model, plan), plan, compiled)
 
     def step(self, x: Tensor, y: Tensor) -> Tensor:
         self.tensors.begin()
@@ -271,6 +271,12 @@ def our_writer(config: GPTConfig, precision: str, device: str = "cpu") -> Writer
     return write
 
 
-def chosen(trainer: Trainer) -> str:
-    """What the engine takes for this shape on this device: kernel of attention, matrix library."""
-    return ""
+def chosen(config: RunConfig) -> str:
+    """What the engine takes for this shape on a CPU: kernel of attention, library of float32 products."""
+    kernel = config.train.attention
+    if kernel == "auto":
+        kernel = "plain" if config.model.max_length <= SHORT else "fused"
+    with fast_products():
+        exact = torch.backends.mkldnn.matmul.fp32_precision == "bf16"
+    library = ", oneDNN" if exact else ", torch's own"
+    return f"{kernel} attention" + (library if config.train.precision == "fp32" else "")
