@@ -69,11 +69,11 @@ def _run(step: TrainingStep, ids: Tensor, targets: Tensor) -> None:
     step.update(step.plan.learning_rate, 2 * step.plan.gradient_clip)
 
 
-class _LiveTensors(TorchDispatchMode):
+class _LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows the birth and death of every storage."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = 0
         self._known: dict[int, weakref.ref[Any]] = {}
 

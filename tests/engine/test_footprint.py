@@ -88,7 +88,7 @@ def each():
         yield pytest.param(SIZES[(index + index // 4) % len(SIZES)], switches, id=str(switches), marks=marks)
 
 
-@pytest.mark.parametrize(("size", "switches"), each())
+@pytest.mark.parametrize(("size", "switches"), list(each()))
 def test_a_real_step_holds_as_much(size, switches, tmp_path):
     config = run_of(size, switches)
     real, exact = real_peak(config, tmp_path), peak(config)
