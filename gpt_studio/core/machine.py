@@ -169,7 +169,7 @@ class Machine:
 
 
 def remembered(path: Path) -> list[tuple[Device, list[Speed]]]:
-    """The devices a file tells of, each with its speeds, latest first; nothing of the machine is looked at."""
+    """The devices a file tells of, with their speeds, latest first; nothing of the machine is looked at."""
     machine, found = Machine(path, ""), []
     for key, kept in _read(path)[0].items():
         name, _, rest = key.partition(" ")
