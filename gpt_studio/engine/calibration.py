@@ -39,6 +39,7 @@ LONG = 1024  # tokens of a text from which plain attention is not tried
 SECONDS = 0.8  # for the repetitions of pieces that take turns
 LONGEST = 0.6  # for the texts of a piece's step: of larger batches a part is timed
 LONGEST_PART = 0.25
+MAPPED = 2**23  # numbers of a tensor for which memory is fetched anew each time, which costs much
 MOST_FIXED = 0.25  # share of that part's time that can be no larger for a whole batch
 LEAST, MOST = 2, 12  # repetitions
 MATRIX = {"cpu": 2048, "cuda": 8192}  # rows and columns of the products that show what a device can do
@@ -94,6 +95,14 @@ class _Piece:
         """Nearly the operations of a step with so much text, as `flops_per_token` counts them."""
         attention = 2 * len(self.model.blocks) * self.config.embed_size * length
         return rows * length * (self.weights + attention)
+
+    def largest(self, rows: int, length: int) -> int:
+        """The numbers in the largest tensor of a step with so much text."""
+        return (
+            rows
+            * length
+            * max(self.config.vocab_size, self.config.forward_expansion * self.config.embed_size)
+        )
 
     def learn(self, rows: int, length: int) -> Times:
         """The time of one training step with so many texts of such a length."""
@@ -232,9 +241,12 @@ def _size(piece: _Piece, batch_size: int) -> Generator[None, None, tuple[int, in
         whole = seconds * piece.work(batch_size, context) / piece.work(rows, length)
         if whole <= LONGEST:
             return batch_size, context
-        if 2 * seconds > LONGEST_PART:
+        mapped = piece.largest(rows, length) >= min(MAPPED, piece.largest(batch_size, context))
+        if seconds > LONGEST or (2 * seconds > LONGEST_PART and mapped):
             return rows, length
-        rows, length = (1, min(2 * length, context)) if length < context else (2 * rows, length)
+        rows, length = (
+            (1, min(2 * length, context)) if length < context else (min(2 * rows, batch_size), length)
+        )
 
 
 def _times(pieces: list[_Piece], rows: int, length: int) -> Generator[None, None, list[Times]]:
