@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -23,6 +24,8 @@ from gpt_studio.core.events import (
     Examined,
     Exported,
     Forgotten,
+    MemoryChecked,
+    MemoryMeasured,
     Opened,
     Progress,
     Ready,
@@ -32,8 +35,10 @@ from gpt_studio.core.events import (
     TextsChanged,
 )
 from gpt_studio.core.metrics import History
-from gpt_studio.core.paths import resources
+from gpt_studio.core.paths import data, resources
 from gpt_studio.core.requests import (
+    Calibrate,
+    CheckMemory,
     Compare,
     ExportTokenizer,
     Generate,
@@ -53,7 +58,9 @@ from gpt_studio.engine.checkpoint import Checkpoint
 from gpt_studio.engine.comparison import compare
 from gpt_studio.engine.data import Dataset
 from gpt_studio.engine.device import default_device, devices, out_of_memory_explained, use_threads
+from gpt_studio.engine.footprint import peak
 from gpt_studio.engine.generator import generate
+from gpt_studio.engine.knowledge import Knowledge
 from gpt_studio.engine.library import Library
 from gpt_studio.engine.model import GPT, loss
 from gpt_studio.engine.optimizers import Optimizers, make_optimizer, moments
@@ -114,10 +121,14 @@ class Session:
         self._answer: Job | None = None  # being written by the model there is
         self._training = False
 
+    @cached_property
+    def _knowledge(self) -> Knowledge:
+        return Knowledge(data() / "machine.json")
+
     def greet(self) -> Iterator[Event]:
         """Say what there is to compute on, and what the program takes there before any model."""
         _load_libraries()
-        yield Ready(devices(), self._device)
+        yield Ready(self._knowledge.devices, self._device)
 
     def start(self, request: Request) -> Job:
         """The job a request asks for; its work begins when it is first advanced."""
@@ -130,6 +141,10 @@ class Session:
                 return self._read_batch(request)
             case ExportTokenizer():
                 return self._export_tokenizer(request)
+            case Calibrate():
+                return self._knowledge.calibrate(request.config, self._device)
+            case CheckMemory():
+                return self._check_memory(request)
             case Train():
                 job = self._train(request)
                 next(job)  # from now on the model is being trained, whatever is wished next
@@ -168,6 +183,10 @@ class Session:
     def _export_tokenizer(self, request: ExportTokenizer) -> Job:
         dataset = yield from self._library.dataset(request.data)
         yield Exported(request.path, write_tiktoken(dataset.tokenizer, Path(request.path)))
+
+    def _check_memory(self, request: CheckMemory) -> Job:
+        _check(request.config)
+        yield MemoryChecked(request.config, self._device, peak(request.config, self._device))
 
     def _train(self, request: Train) -> Job:
         """A failure before the new model is built leaves the old one as it was."""
@@ -228,11 +247,18 @@ class Session:
     def _learn(self, run: Run, dataset: Dataset) -> Job:
         last = run.history.row(-1) if run.history else {"tokens": 0.0, "seconds": 0.0}
         before = (run.step, int(last["tokens"]), last["seconds"])
-        with closing(train(run.model, run.optimizer, dataset, run.config, *before)) as events:
-            for event in events:
-                if event is not None:
-                    run.record(event)
-                yield event
+        taken = 0
+        try:
+            with closing(train(run.model, run.optimizer, dataset, run.config, *before)) as events:
+                for event in events:
+                    if event is not None:
+                        run.record(event)
+                    if isinstance(event, MemoryMeasured):
+                        taken = event.peak
+                    yield event
+        finally:
+            if taken and run.step > before[0] + 1:
+                self._knowledge.remember_run(run.config, self._device, taken)
 
     # ------------------------------------------------------------ chat
 

@@ -11,6 +11,7 @@ import torch
 
 from gpt_studio.core.config import DataConfig, GPTConfig, RunConfig, SampleConfig, TrainConfig
 from gpt_studio.core.errors import StudioError
+from gpt_studio.core.estimate import training_memory
 from gpt_studio.core.events import (
     BatchRead,
     Built,
@@ -22,6 +23,8 @@ from gpt_studio.core.events import (
     Finished,
     Forgotten,
     Generated,
+    MemoryChecked,
+    MemoryMeasured,
     Opened,
     Paused,
     Ready,
@@ -32,6 +35,7 @@ from gpt_studio.core.events import (
     Token,
 )
 from gpt_studio.core.requests import (
+    CheckMemory,
     Compare,
     ExportTokenizer,
     Generate,
@@ -49,6 +53,7 @@ from gpt_studio.core.requests import (
 from gpt_studio.core.runner import Runner
 from gpt_studio.engine import checkpoint, library
 from gpt_studio.engine import session as session_module
+from gpt_studio.engine.knowledge import Knowledge
 from gpt_studio.engine.library import Library
 from gpt_studio.engine.reading import batch
 from gpt_studio.engine.session import Session, open_session
@@ -360,6 +365,22 @@ def test_a_tokenizer_is_exported_and_opens_again(session, config, tmp_path):
     exported = only(Exported, do(session, ExportTokenizer(data, str(path))))
     assert exported.size == path.stat().st_size
     assert read_tokenizer_file(path).encode("all there") == tokenizer("gpt2").encode("all there")
+
+
+def test_memory_is_checked_exactly(session, config):
+    checked = only(MemoryChecked, do(session, CheckMemory(config)))
+    assert checked.config == config
+    assert checked.peak == pytest.approx(training_memory(config).tensors, rel=0.01)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_what_a_run_takes_is_remembered_if_it_made_more_than_a_step(session, config, steps, monkeypatch):
+    known = []
+    monkeypatch.setattr(Knowledge, "remember_run", lambda self, *run: known.append(run))
+    wished = config.changed("train", {"steps": 5})
+    events = stopped_at(session, Train(wished), steps)
+    peaks = [event.peak for event in events if isinstance(event, MemoryMeasured)]
+    assert [peak for _, _, peak in known] == (peaks[-1:] if steps > 1 else [])
 
 
 def test_problems_come_with_the_clicks_that_mend_them(session, config):

@@ -1,0 +1,64 @@
+"""What is known of the devices here: found at the start, remembered from before, measured when asked."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from gpt_studio.core.config import RunConfig
+from gpt_studio.core.estimate import training_memory
+from gpt_studio.core.events import Calibrated, Device, DeviceMeasured
+from gpt_studio.core.machine import Machine
+from gpt_studio.core.runner import Job
+from gpt_studio.core.speed import shape_of
+from gpt_studio.engine.calibration import calibrate, matrix_rates
+from gpt_studio.engine.device import devices, library
+
+log = logging.getLogger(__name__)
+
+
+class Knowledge:
+    """Devices by name, with what past runs and calibrations on this machine have shown."""
+
+    def __init__(self, file: Path) -> None:
+        """`file` keeps what is measured for the next start."""
+        self._found = {device.name: device for device in devices()}
+        self._machine = Machine(file, library())
+        for device in self._found.values():
+            if (
+                device.kind == "cuda" and device.overhead
+            ):  # what a process takes there depends on the machine alone
+                self._machine.remember_overhead(device)
+                self._machine.save()
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        return tuple(map(self._machine.known, self._found.values()))
+
+    def device(self, name: str) -> Device:
+        return self._machine.known(self._found[name])
+
+    def calibrate(self, config: RunConfig, name: str) -> Job:
+        """Tell of the device, then of the speed of a run's steps on it; measure what is not known yet."""
+        found = self._found[name]
+        if not self.device(name).rates:
+            rates = yield from matrix_rates(found)
+            self._machine.remember_rates(found, rates)
+            self._machine.save()
+        yield DeviceMeasured(self.device(name))
+        known = self._machine.speed(found, shape_of(config))
+        if known:
+            yield Calibrated(known)
+            return
+        for event in calibrate(config, name):
+            if isinstance(event, Calibrated):
+                self._machine.remember_speed(found, event.speed)
+                self._machine.save()
+            yield event
+
+    def remember_run(self, config: RunConfig, name: str, peak: int) -> None:
+        """Learn from the most memory that a run has taken, in bytes, what the next one will."""
+        predicted = training_memory(config, self.device(name))
+        log.info("Training memory: %d bytes predicted, %d measured", predicted.total, peak)
+        self._machine.remember_run(self._found[name], predicted, peak)
+        self._machine.save()

@@ -1,0 +1,53 @@
+"""What a session learns of its devices, for itself and for the next one."""
+
+import pytest
+
+from gpt_studio.core.config import GPTConfig, RunConfig, TrainConfig
+from gpt_studio.core.events import Calibrated, DeviceMeasured
+from gpt_studio.engine import knowledge
+from gpt_studio.engine.knowledge import Knowledge
+
+CONFIG = RunConfig(
+    model=GPTConfig(vocab_size=50, num_layers=2, heads=2, embed_size=16, max_length=16),
+    train=TrainConfig(batch_size=2),
+)
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "machine.json"
+
+
+def told(known):
+    return [event for event in known.calibrate(CONFIG, "cpu") if event is not None]
+
+
+def test_a_device_and_its_speed_are_measured_and_told(file):
+    measured, calibrated = told(Knowledge(file))
+    assert isinstance(measured, DeviceMeasured)
+    assert measured.device.rates["fp32"] > 1e8
+    assert isinstance(calibrated, Calibrated)
+    assert calibrated.speed.block > 0
+
+
+def test_what_is_known_is_not_measured_again(file, monkeypatch):
+    before = told(Knowledge(file))
+    for name in ("calibrate", "matrix_rates"):
+        monkeypatch.setattr(knowledge, name, None)
+    assert told(Knowledge(file))[1] == before[1]
+
+
+def test_a_run_corrects_the_next_prediction(file):
+    first = Knowledge(file)
+    before = first.device("cpu")
+    first.remember_run(CONFIG, "cpu", peak=before.overhead + 500_000_000)
+    after = Knowledge(file).device("cpu")
+    assert after.runs == 1
+    assert after.overhead > before.overhead + 400_000_000
+
+
+def test_a_speed_that_was_not_finished_is_not_kept(file):
+    for event in Knowledge(file).calibrate(CONFIG, "cpu"):
+        if isinstance(event, DeviceMeasured):
+            break
+    assert isinstance(told(Knowledge(file))[1], Calibrated)
