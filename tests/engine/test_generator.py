@@ -1,8 +1,8 @@
 """Text streams as characters complete, never shows the stop text, and always comes from one whole model."""
 
 import gc
+import itertools
 import weakref
-from itertools import count
 
 import pytest
 import torch
@@ -247,7 +247,7 @@ def test_weights_are_packed_once_while_they_stay_the_same(model, packings):
 
 
 def test_weights_that_change_are_not_packed_for_every_token(model, packings):
-    versions = count()
+    versions = itertools.count()
     list(generate(model, BYTES, Generate("a", SEEDED), lambda: next(versions)))
     list(generate(model, BYTES, Generate("a", SEEDED)))  # without a version: never
     assert packings == ["fp32"]
