@@ -121,6 +121,7 @@ def write_gguf(model: GPT, path: Path, kind: str) -> None:
     add("output.weight", model.token_embedding.weight, True)
     add("position_embd.weight", model.position_embedding.weight)
     _add_layer(add, "output_norm", model.norm)
+    block: Any
     for number, block in enumerate(model.blocks):
         begin = f"blk.{number}."
         _add_layer(add, begin + "attn_norm", block.attention_norm)
