@@ -1,12 +1,43 @@
-"""Where the loss will end: a band, from the texts, the model's size, the plan and the curve so far."""
+"""Where the loss will end: a band, from the texts, the model's size, the plan and the curve so far.
+
+What is known before the run (`prior`) and what the curve tells (`extrapolation`) are two guesses at the
+logarithm of the last validation loss, each with an error of known size; they are weighed by it. Every
+constant was fitted by `python -m benchmarks.forecast`, which also tells how often the end was in the band.
+"""
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gpt_studio.core.config import RunConfig
+from gpt_studio.core.config import RunConfig, TrainConfig
 from gpt_studio.core.events import DataReport
 from gpt_studio.core.metrics import History
+from gpt_studio.core.schedule import LOWEST
+
+# How the logarithm of loss / unigram entropy depends on each of `causes`.
+EFFECTS = {
+    "one": 0.052,
+    "pairs": 0.585,
+    "context": 0.381,
+    "learning": 0.185,
+    "width": -0.122,
+    "vocabulary": 0.047,
+    "too fast": 0.165,
+}
+PRIOR_ERROR = 0.130  # standard deviation of that guess, on texts that were not fitted
+SLOPE_KEPT = 0.67  # of the slope of log loss over log steps, on average, until the end
+CURVE_ERROR = 0.113  # standard deviation of that guess, with an e-fold of steps still to come
+BENT = 1.25  # the power of the e-folds it grows with, as slopes change
+NOISE = 0.004  # standard deviation with none to come
+WIDTH = 1.60  # standard deviations on each side that hold nine ends in ten
+
+RATE = 4e-3  # learning rates above it bring a model no further,
+TOO_FAST = 8e-3  # and above this one they harm
+LEAST = 3  # points of a slope
+MOST = 256  # points looked at
 
 
 @dataclass(frozen=True)
@@ -17,6 +48,112 @@ class Band:
     high: float
 
 
-def forecast(config: RunConfig, report: DataReport, history: History | None = None) -> Band | None:
-    """The band before a run, or during one with the `history` so far; None where too little is known."""
-    return None
+@dataclass(frozen=True)
+class Guess:
+    """The logarithm of a loss, and the standard deviation of what is wrong with it."""
+
+    mean: float
+    error: float
+
+    def corrected(self, seen: Guess) -> Guess:
+        """This guess and one from what was seen, weighed by their precision.
+
+        The further they are apart, measured by both errors, the less this one counts.
+        """
+        apart = abs(self.mean - seen.mean) / math.hypot(self.error, seen.error)
+        mine, others = (self.error * max(1.0, apart)) ** -2, seen.error**-2
+        return Guess((mine * self.mean + others * seen.mean) / (mine + others), (mine + others) ** -0.5)
+
+
+def forecast(config: RunConfig, report: DataReport | None, history: History | None = None) -> Band | None:
+    """The band before a run, or during one with the `history` so far; None where nothing can be said.
+
+    `report` is of the run's texts. Without one, or with too little text to count, the curve alone tells.
+    """
+    if report and report.validation_tokens <= config.model.max_length:
+        return None  # no loss will be measured
+    guesses = [guess for guess in (prior(config, report), extrapolation(config, history)) if guess]
+    if not guesses:
+        return None
+    guess = guesses[0] if len(guesses) == 1 else guesses[0].corrected(guesses[1])
+    if not math.isfinite(guess.mean):
+        return None
+    reach = WIDTH * guess.error
+    return Band(math.exp(guess.mean - reach), math.exp(guess.mean + reach))
+
+
+# ---------------------------------------------------------------- before the run
+
+
+def prior(config: RunConfig, report: DataReport | None) -> Guess | None:
+    """What texts, model and plan tell; None where the texts are too short to count."""
+    if not report or not report.unigram or not report.bigram or not report.context:
+        return None
+    found = causes(config, report)
+    change = sum(effect * found[name] for name, effect in EFFECTS.items())
+    return Guess(math.log(report.unigram) + change, PRIOR_ERROR)
+
+
+def causes(config: RunConfig, report: DataReport) -> dict[str, float]:
+    """What moves the loss away from the unigram entropy, where every model comes by in its first steps.
+
+    The further its weights travel, the nearer it comes to what counting long sequences would tell.
+    """
+    model, plan = config.model, config.train
+    context = math.log(report.context / report.unigram)
+    tokens = plan.effective_batch * model.max_length  # of a step; twice as many are worth 1.4 steps
+    learning = math.log(distance(plan) * math.sqrt(tokens / 1000))
+    return {
+        "one": 1.0,
+        "pairs": math.log(report.bigram / report.unigram),
+        "context": context,
+        "learning": learning * context,
+        "width": math.log(model.embed_size / 64),
+        "vocabulary": math.log(report.vocab_size / 1000),
+        "too fast": max(0.0, math.log(plan.learning_rate / TOO_FAST)),
+    }
+
+
+def distance(plan: TrainConfig) -> float:
+    """The sum of all learning rates of a run, each at most RATE."""
+    rising = min(plan.warmup, plan.steps)
+    height = rising / max(1, plan.warmup)  # reached of the learning rate
+    level = 1.0 if plan.schedule == "constant" else (1 + LOWEST) / 2  # the mean of cosine and line alike
+    return min(plan.learning_rate, RATE) * (rising * height / 2 + (plan.steps - rising) * level + 0.5)
+
+
+# ---------------------------------------------------------------- during the run
+
+
+def extrapolation(config: RunConfig, history: History | None) -> Guess | None:
+    """The last validation loss, and the slope before it carried on; None before the first one."""
+    if history is None or not history.validation_losses:
+        return None
+    step, loss = history.validation_steps[-1], history.validation_losses[-1]
+    ahead = max(0.0, math.log(config.train.steps / step))
+    mean = math.log(loss) + SLOPE_KEPT * slope(history) * ahead if loss > 0 else math.nan
+    return Guess(mean, NOISE + CURVE_ERROR * ahead**BENT)
+
+
+def slope(history: History) -> float:
+    """Of log loss over log steps, in the second half of what was run until the last validation.
+
+    The validation losses tell; where there are fewer than LEAST, the train losses. 0 without either.
+    """
+    last = history.validation_steps[-1]
+    train = history.columns["loss"]
+    for steps, losses in ((history.validation_steps, history.validation_losses), (history.steps, train)):
+        begin, end = bisect_left(steps, last / 2), bisect_left(steps, last + 1)
+        if end - begin >= LEAST:
+            stride = -(-(end - begin) // MOST)
+            return _slope(steps[begin:end:stride], losses[begin:end:stride])
+    return 0.0
+
+
+def _slope(steps: Sequence[int], losses: Sequence[float]) -> float:
+    """Least squares of the logarithms."""
+    xs = [math.log(step) for step in steps]
+    ys = [math.log(max(loss, 1e-9)) for loss in losses]
+    x_mean, y_mean = sum(xs) / len(xs), sum(ys) / len(ys)
+    spread = sum((x - x_mean) ** 2 for x in xs)
+    return sum((x - x_mean) * (y - y_mean) for x, y in zip(xs, ys, strict=True)) / spread
