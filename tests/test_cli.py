@@ -16,15 +16,17 @@ from gpt_studio.commands import COMMANDS
 from gpt_studio.commands.headless import Interruption, device_named
 from gpt_studio.commands.narrator import Narrator
 from gpt_studio.commands.output import StatusLine
-from gpt_studio.core import world
+from gpt_studio.core import paths, world
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import Device, Evaluated, Examined, Step
+from gpt_studio.core.machine import Machine
 from gpt_studio.core.metrics import METRICS, Exam
 from gpt_studio.core.paths import resources
 from gpt_studio.core.presets import first_config
 from gpt_studio.core.run_file import read_run_file
 from gpt_studio.core.runs import RunFolder, read_about, read_metrics, read_samples
+from gpt_studio.core.speed import Speed, run_time, shape_of
 from gpt_studio.engine import checkpoint, trainer
 
 WORDS = "the fox sleeps in a forest and an owl looks at it"
@@ -88,6 +90,49 @@ assert not sys.modules.keys() & {"torch", "numpy", "PySide6", "tiktoken", "safet
 """
     done = python("-c", program, *COMMANDS, check=True)
     assert json.loads(done.stdout.splitlines()[-1])["parameters"] == 124_439_808
+
+
+def test_an_estimate_says_how_a_run_would_fit(capsys):
+    asked = ["estimate", "--preset", "gpt2-124m", "--device", "cuda", "--memory"]
+    assert main([*asked, "80GB"]) == 0
+    assert "In 80.0 GB          fits\n" in capsys.readouterr().out
+    assert main([*asked, "6gb", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["memory"]
+    assert not found["fits"]
+    assert found["fitted"]["need"] <= found["capacity"] == 6 * 2**30
+    plan = found["fitted"]["train"]
+    assert plan["batch_size"] * plan["accumulation"] == 64
+    assert main([*asked, "512 MB"]) == 0
+    assert "does not fit: takes at least" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([*asked, "much"])
+    assert "no amount of memory" in capsys.readouterr().err
+
+
+def test_an_estimate_remembers_what_was_measured_here(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("GPT_STUDIO_HOME", str(tmp_path))
+    device = Device("cpu", "2 cores", 8 * 2**30, overhead=123 * 2**20)
+    speed = Speed("cpu", shape_of(first_config()), "plain", 1e-3, 3e-4, 1e-3, 3e-4, 1e-5, 1e-10, watts=36.0)
+    machine = Machine(paths.data() / "machine.json", "torch")
+    machine.remember_overhead(device)
+    machine.remember_speed(device, speed)
+    machine.save()
+    assert main(["estimate", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["training"]["overhead"] == 123 * 2**20
+    assert found["time"]["seconds"] == pytest.approx(run_time(first_config(), speed).total)
+    assert found["time"]["kwh"] > 0
+    assert main(["estimate"]) == 0
+    assert "Energy" in capsys.readouterr().out
+    assert main(["estimate", "--train.batch_size", "3", "--json"]) == 0
+    assert "time" not in json.loads(capsys.readouterr().out)
+
+
+def test_an_exact_peak_is_near_the_estimate(capsys):
+    assert main(["estimate", "--exact", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    parts = ("weights", "gradients", "optimizer", "activations", "logits")
+    assert sum(found["training"][name] for name in parts) == pytest.approx(found["exact"], rel=0.015)
 
 
 def test_no_command_ever_loads_qt(trained):

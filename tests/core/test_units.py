@@ -105,3 +105,10 @@ def test_loss_and_percent():
 )
 def test_axis(value, text):
     assert plain(units.axis(value)) == text
+
+
+def test_ranges_of_losses_energy_and_speed():
+    assert units.losses(1.3249, 1.481) == "1.32–1.48"
+    texts = [plain(units.energy(kwh)) for kwh in (0.0042, 0.042, 0.42, 36.4)]
+    assert texts == ["4.2 Wh", "42 Wh", "0.42 kWh", "36 kWh"]
+    assert plain(units.flops_rate(165e12)) == "165 TFLOPS"

@@ -492,3 +492,46 @@ def test_legend_shows_what_fits(qtbot):
     shown = inks(legend.grab().toImage())
     assert DARK.series[0].lower() in shown
     assert DARK.series[1].lower() not in shown
+
+
+# What is expected of the last validation loss
+
+
+def expecting(qtbot, band=(1.32, 1.48)):
+    chart = LossChart()
+    qtbot.addWidget(chart)
+    chart.resize(600, 300)
+    with qtbot.waitExposed(chart):
+        chart.show()
+    chart.start(2000, 2.0)
+    chart.append(range(1, 501), np.linspace(4.0, 2.0, 500))
+    chart.set_expected(band)
+    chart.refresh()
+    return chart
+
+
+def test_the_expected_band_is_in_view_and_in_words(qtbot):
+    chart = expecting(qtbot)
+    (_, right), (bottom, top) = chart.view.viewRange()
+    assert bottom < 1.32 < 1.48 < top
+    assert chart.band.is_shown()
+    assert chart.band.text() == "expected 1.32–1.48 at 2\u202fk"
+    assert right < 2000
+    assert [entry.label for entry in chart.legend()] == ["Train", "Raw", "Validation", "Expected"]
+    assert ("Expected @ 2\u202f000", "1.32–1.48") in [(x.label, x.value) for x in chart.readings(100)[1]]
+    assert "1.32–1.48 expected at the end" in chart.finding()
+
+
+def test_the_band_follows_unit_and_end_and_goes_with_the_run(qtbot):
+    chart = expecting(qtbot)
+    chart.set_unit("bits")
+    low, high = (loss / math.log(2) / 2 for loss in (1.32, 1.48))
+    assert chart.band.text().startswith(f"expected {units.losses(low, high)}")
+    chart.set_unit("nats")
+    chart.append(range(501, 2001), np.full(1500, 1.9))
+    chart.refresh()
+    assert chart.band.text() == "expected 1.32–1.48"
+    chart.set_expected(None)
+    chart.refresh()
+    assert not chart.band.is_shown()
+    assert "Expected" not in [entry.label for entry in chart.legend()]

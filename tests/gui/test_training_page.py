@@ -242,6 +242,15 @@ def test_figures_of_a_run_under_way(page):
     assert shown(tiles.compute) == ("62", "bf16, model only")
     assert tiles.compute.accessibleName() == "Compute: 62 TFLOPS"
     assert shown(tiles.left) == (f"3{SPACE}h 47{SPACE}min", "done at 14:29")
+    device = replace(page._state.device, rates={"bf16": 165e12, "fp32": 80e12})
+    page.show_state(replace(page._state, devices=(device,), seconds_per_step=0.22))
+    page._show_figures()
+    assert tiles.compute.label() == "MFU"
+    assert shown(tiles.compute) == (f"{37.9}{SPACE}%", f"of 165{SPACE}TFLOPS")
+    assert "bf16" in tiles.compute.toolTip()
+    page.show_state(replace(page._state, seconds_per_step=0.0))  # opened: measured on another machine perhaps
+    page._show_figures()
+    assert (tiles.compute.label(), shown(tiles.compute)) == ("Compute", ("62", "bf16, model only"))
 
 
 def test_nothing_is_known_before_the_first_step(page, idle):
