@@ -78,6 +78,7 @@ def summary(config: SampleConfig) -> str:
         (f"top-p {config.top_p:.2f}", config.top_p < 1),
         (f"repetition {config.repetition:.2f}", config.repetition != 1),
         (f"seed {config.seed}", config.fixed_seed),
+        (config.precision, config.precision != "fp32"),
     )
     return " · ".join(text for text, shown in parts if shown)
 
