@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 from gpt_studio.commands.output import StatusLine
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.events import Device, Event, Progress, Ready
+from gpt_studio.core.events import Device, DeviceMeasured, Event, Progress, Ready
 from gpt_studio.core.requests import Request, UseDevice
 
 SIGNALS = ("SIGINT", "SIGTERM")  # Ctrl+C, and what a system sends before it ends a program
@@ -74,9 +74,15 @@ class Engine:
                 if isinstance(event, Progress):
                     self._status.progress(event)
                 elif event is not None:
+                    self._learn(event)
                     yield event
                 if self._interruption.signal:
                     return
+
+    def _learn(self, event: Event) -> None:
+        """More may become known of the device in use."""
+        if isinstance(event, DeviceMeasured):
+            self.device = event.device
 
     def answer(self, request: Request, kind: type[E]) -> E | None:
         """The one event a job is for; None if it was interrupted."""

@@ -19,6 +19,7 @@ from gpt_studio.core.errors import StudioError
 from gpt_studio.core.estimate import Estimate, estimate
 from gpt_studio.core.events import (
     Built,
+    Calibrated,
     DataReport,
     Evaluated,
     Event,
@@ -29,9 +30,10 @@ from gpt_studio.core.events import (
     TextsChanged,
 )
 from gpt_studio.core.findings import findings
-from gpt_studio.core.requests import Open, Prepare, Save, Train
+from gpt_studio.core.requests import Calibrate, Open, Prepare, Save, Train
 from gpt_studio.core.run_file import check_usable, read_run_file
 from gpt_studio.core.runs import RunFolder, RunWriter, new_folder
+from gpt_studio.core.speed import Speed, resolved, run_time
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,12 +67,27 @@ def _train(chosen: argparse.Namespace, folder: RunFolder, config: RunConfig) -> 
         if report is None or interruption.signal:
             note("Stopped before training began.")
             return interruption.code
-        training = _Training(engine, folder, config, report, opened, status, chosen.json)
+        config = config.changed("model", {"vocab_size": report.vocab_size})
+        status.show("Measuring speed")
+        speed = _speed(engine, config)
+        if not opened:  # one to go on with has its choice
+            config = resolved(config, speed)
+        training = _Training(engine, folder, config, report, opened, speed, status, chosen.json)
         training.run()
     if not interruption.signal:
         return 0
     note(f"Stopped. To go on: gpt-studio train --resume --out {shlex.quote(str(folder.path))}")
     return interruption.code
+
+
+def _speed(engine: Engine, config: RunConfig) -> Speed | None:
+    """How fast the device is; None where that cannot be measured, which is no reason not to train."""
+    try:
+        calibrated = engine.answer(Calibrate(config), Calibrated)
+    except StudioError as error:
+        note(error.what)
+        return None
+    return calibrated.speed if calibrated else None
 
 
 def _wanted(chosen: argparse.Namespace) -> tuple[RunFolder, RunConfig]:
@@ -122,6 +139,7 @@ class _Training:
         config: RunConfig,
         report: DataReport,
         opened: Opened | None,
+        speed: Speed | None,
         status: StatusLine,
         json: bool,
     ) -> None:
@@ -130,6 +148,7 @@ class _Training:
         self._config = config
         self._report = report
         self._resumed = opened is not None
+        self._seconds = run_time(config, speed).total if speed else 0.0  # predicted, 0 if unknown
         self._status = status
         self._json = json
         self._step = self._saved = self._tried = opened.step if opened else 0
@@ -142,6 +161,7 @@ class _Training:
         self._bytes_per_token = known or report.bytes_per_token
         tell = (lambda _: None) if json else say
         self._narrator = Narrator(config.train.steps, self._step, self._bytes_per_token, status, tell)
+        self._trained = 0.0  # seconds of training proper, in all
         self._writer: RunWriter | None = None  # once there is something to write
 
     def run(self) -> None:
@@ -156,6 +176,8 @@ class _Training:
                     self._happened(event)
             self._narrator.finish()
             self._save_what_is_new()
+            if self._writer:
+                self._writer.describe(seconds={"predicted": self._seconds, "measured": self._trained})
         except StudioError as error:
             raise StudioError(error.what, kept=self._rescued() or error.kept, tries=error.tries) from error
         except Exception:
@@ -172,9 +194,10 @@ class _Training:
                 self._begin(config)
             case TextsChanged():
                 note("Note: these are not the texts the run learned from so far.")
-            case Step(step):
+            case Step(step, values):
                 self._begin(self._config)
                 self._step, self._is_best = step, False
+                self._trained = values["seconds"]
             case Evaluated(_, loss):
                 self._is_best = loss < self._best
                 self._best = min(self._best, loss)
@@ -203,6 +226,7 @@ class _Training:
                 "bytes_per_token": self._bytes_per_token,
             },
             memory={"predicted": predicted.training.total, "measured": self._measured},
+            seconds={"predicted": self._seconds, "measured": 0.0},
         )
         if not self._json:
             self._introduce(predicted)
@@ -222,6 +246,8 @@ class _Training:
         size = f"{units.parameters(predicted.parameters)} parameters"
         memory = f"about {units.memory(predicted.training.total)} of memory on {device.name}"
         say(f"{size} · {memory} · {device.label}")
+        if self._seconds:
+            say(f"{units.number(self._config.train.steps)} steps take {units.about(self._seconds)}")
         for finding in findings(report, self._config):
             say(f"Note: {finding.text}")
         say(f"The run goes into {self._folder.path}")

@@ -68,6 +68,13 @@ def shape_of(config: RunConfig) -> Shape:
     )
 
 
+def resolved(config: RunConfig, speed: Speed | None) -> RunConfig:
+    """The config as it is trained: attention left to the device is the one measured to be faster."""
+    if speed is None or config.train.attention != "auto":
+        return config
+    return config.changed("train", {"attention": speed.attention})
+
+
 def seconds_per_step(config: RunConfig, speed: Speed) -> float:
     """Predicted time of one step, validation and samples not counted.
 

@@ -6,13 +6,14 @@ import logging
 from pathlib import Path
 
 from gpt_studio.core.config import RunConfig
+from gpt_studio.core.errors import StudioError
 from gpt_studio.core.estimate import training_memory
 from gpt_studio.core.events import Calibrated, Device, DeviceMeasured
 from gpt_studio.core.machine import Machine
 from gpt_studio.core.runner import Job
 from gpt_studio.core.speed import shape_of
 from gpt_studio.engine.calibration import calibrate, matrix_rates
-from gpt_studio.engine.device import devices, library
+from gpt_studio.engine.device import devices, library, out_of_memory_explained
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +51,12 @@ class Knowledge:
         if known:
             yield Calibrated(known)
             return
-        for event in calibrate(config, name):
-            if isinstance(event, Calibrated):
-                self._machine.remember_speed(found, event.speed)
-                self._machine.save()
-            yield event
+        with out_of_memory_explained(_no_room):
+            for event in calibrate(config, name):
+                if isinstance(event, Calibrated):
+                    self._machine.remember_speed(found, event.speed)
+                    self._machine.save()
+                yield event
 
     def remember_run(self, config: RunConfig, name: str, peak: int) -> None:
         """Learn from the most memory that a run has taken, in bytes, what the next one will."""
@@ -62,3 +64,7 @@ class Knowledge:
         log.info("Training memory: %d bytes predicted, %d measured", predicted.total, peak)
         self._machine.remember_run(self._found[name], predicted, peak)
         self._machine.save()
+
+
+def _no_room() -> StudioError:
+    return StudioError("There is not enough memory to measure how fast this would be.")

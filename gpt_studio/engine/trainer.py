@@ -23,6 +23,7 @@ from gpt_studio.core.events import Evaluated, Event, Examined, MemoryMeasured, S
 from gpt_studio.core.metrics import Exam, Sample
 from gpt_studio.core.requests import Generate
 from gpt_studio.core.schedule import learning_rate
+from gpt_studio.core.speed import SAMPLE_TOKENS, VALIDATION_TOKENS
 from gpt_studio.engine.data import Batch, Dataset, batch, validation_batches
 from gpt_studio.engine.device import PeakMemory, out_of_memory_explained
 from gpt_studio.engine.exams import examine
@@ -34,8 +35,6 @@ from gpt_studio.engine.step import TrainingStep
 Work = Generator[Event | None, None, None]
 
 SMOOTHING = 20  # steps the throughput is averaged over
-VALIDATION_TOKENS = 16_384  # looked at in each validation
-SAMPLE_TOKENS = 128
 MEMORY_EVERY = 2.0  # seconds between two readings
 
 

@@ -14,7 +14,7 @@ from gpt_studio.core.config import DataConfig, RunConfig
 from gpt_studio.core.events import Built, DataReport, Device, MemoryChecked, Progress
 from gpt_studio.core.presets import first_config
 from gpt_studio.core.settings import Fix, Problem
-from gpt_studio.core.speed import Shape, Speed, run_time, shape_of
+from gpt_studio.core.speed import Shape, Speed, resolved, run_time, shape_of
 
 # What of the plan decides about speed and memory.
 DECIDES = ("batch_size", "accumulation", "precision", "optimizer", "attention", "chunked_loss")
@@ -134,9 +134,7 @@ class State:
 
     def resolved(self, config: RunConfig) -> RunConfig:
         """The config as it would be trained: attention left to the device is the one known to be faster."""
-        speed = self.speed_of(config)
-        auto = speed is not None and config.train.attention == "auto"
-        return config.changed("train", {"attention": speed.attention}) if speed and auto else config
+        return resolved(config, self.speed_of(config))
 
     def _works_like(self, other: RunConfig) -> bool:
         """Whether a step takes as long and as much as with another config; one of them may be resolved."""
