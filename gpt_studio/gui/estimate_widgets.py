@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QWidget
 
@@ -168,7 +168,11 @@ class Count(QWidget):
         painter.drawText(0, base, self._text)
         painter.setFont(style_font("small"))
         painter.setPen(color("text3"))
-        painter.drawText(round(metrics.horizontalAdvance(self._text)) + look.px(7), base, "parameters")
+        left = round(metrics.horizontalAdvance(self._text)) + look.px(7)
+        noun = QFontMetricsF(painter.font()).elidedText(
+            "parameters", Qt.TextElideMode.ElideRight, self.width() - left
+        )
+        painter.drawText(left, base, noun)
 
 
 class Verdict(QWidget):
