@@ -225,7 +225,7 @@ class _Step:
         self.chunk = min(CHUNK[kind], rows)
         self.scores = (self.chunk if self.chunked else rows) * model.vocab_size  # logits at once
 
-        on_cpu = kind == "cpu"  # where masks are numbers; elsewhere one byte each
+        self.on_cpu = on_cpu = kind == "cpu"  # where masks are numbers; elsewhere one byte each
         mask = rows * width if model.dropout else 0
         self.mask = mask * (self.item if on_cpu else 1)
         self.embedding_mask = mask * (FP32 if on_cpu else 1)
@@ -316,8 +316,10 @@ class _Step:
             free("logits", scores)
         take("activations", self.item * self.chunk * width)
         free("activations", self.item * self.chunk * width)
-        take("gradients", self.copy(self.table))
-        free("gradients", self.copy(self.table))
+        product = self.copy(self.table)  # on a CPU brought to fp32 before it is added
+        product += FP32 * self.table if self.low and self.on_cpu else 0
+        take("gradients", product)
+        free("gradients", product)
         free("logits", self.item * self.scores)
         free("activations", self.copy(self.chunk * width))
         free("weights", self.copy(self.table))
@@ -365,6 +367,10 @@ class _Step:
         if self.model.gradient_checkpointing:
             take("activations", self.block - self.kept)
             take("weights", self.copy(self.matrices))
+            if self.low:  # what it comes to once more
+                again = self.stream + self.act + (0 if self.on_cpu else self.mask)
+                take("activations", again)
+                free("activations", again)
 
         gradient = self.branch_backward()
         self.linear_backward(self.wide, gradient, kept=self.hidden, result=self.hidden)
@@ -443,8 +449,8 @@ class _Step:
             take("gradients", FP32 * self.model.max_length * self.model.embed_size)
         take("gradients", FP32 * self.table)
         free("activations", self.stream)
-        if self.model.tie_embeddings and not self.low:
-            take("gradients", FP32 * self.table)  # the sum of both uses; bf16 adds in place
+        if self.model.tie_embeddings and not self.low and not self.chunked:
+            take("gradients", FP32 * self.table)  # the sum of both uses; others add in place
 
     # ------------------------------------------------------------ optimizer
 

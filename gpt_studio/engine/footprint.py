@@ -90,8 +90,8 @@ class _LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for tensor in tree_iter(made):
             if isinstance(tensor, Tensor):
                 self._follow(tensor.untyped_storage())
-        # While a mode looks on, gradients are summed into a new tensor; otherwise in place.
-        if operation is not ATEN.add.Tensor:
+        # While a mode looks on, gradients are summed into a new tensor; otherwise in place, if no view.
+        if operation is not ATEN.add.Tensor or args[0]._is_view():
             self.peak = max(self.peak, self.now)
         return made
 
