@@ -20,7 +20,7 @@ import numpy as np
 from gpt_studio.core import forecast as core
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.events import DataReport, TextFacts
-from gpt_studio.core.forecast import Guess, causes, forecast, slope
+from gpt_studio.core.forecast import Guess, causes, forecast, slope, unsure
 from gpt_studio.core.metrics import METRICS, History
 
 RUNS = Path(__file__).parent / "data" / "forecast_runs.json"
@@ -97,7 +97,7 @@ def fit(known: list[Run]) -> Fit:
     Each run's guess before its start is made without the runs on its text, as for texts never seen.
     """
     guesses = [_change(run, effects([other for other in known if other.text != run.text])) for run in known]
-    misses = [_target(run) - guess for run, guess in zip(known, guesses, strict=True)]
+    misses = [(_target(run) - guess) / unsure(run.report) for run, guess in zip(known, guesses, strict=True)]
     prior_error = _typical(misses)
 
     looks = [_look(run, share) for run in known for share in FITTED if run.until(share).validation_losses]
@@ -111,7 +111,9 @@ def fit(known: list[Run]) -> Fit:
         for run, guess in zip(known, guesses, strict=True):
             if run.until(share).validation_losses:
                 look = _look(run, share)
-                before = Guess(math.log(run.report.unigram / look.loss) + guess, prior_error)
+                before = Guess(
+                    math.log(run.report.unigram / look.loss) + guess, prior_error * unsure(run.report)
+                )
                 error = core.NOISE + curve_error * look.ahead**core.BENT
                 both = before.corrected(Guess(kept * look.slope * look.ahead, error))
                 ratios.append(abs(look.still - both.mean) / both.error)

@@ -16,23 +16,24 @@ from gpt_studio.core.config import RunConfig, TrainConfig
 from gpt_studio.core.events import DataReport
 from gpt_studio.core.metrics import History
 from gpt_studio.core.schedule import LOWEST
+from gpt_studio.core.shapes import block_shapes, count
 
 # How the logarithm of loss / unigram entropy depends on each of `causes`.
 EFFECTS = {
-    "one": 0.052,
-    "pairs": 0.585,
-    "context": 0.381,
-    "learning": 0.185,
-    "width": -0.122,
-    "vocabulary": 0.047,
-    "too fast": 0.165,
+    "one": 0.066,
+    "pairs": 0.547,
+    "context": 0.401,
+    "learning": 0.172,
+    "size": 0.102,
+    "vocabulary": 0.044,
+    "too fast": 0.162,
 }
-PRIOR_ERROR = 0.130  # standard deviation of that guess, on texts that were not fitted
-SLOPE_KEPT = 0.67  # of the slope of log loss over log steps, on average, until the end
-CURVE_ERROR = 0.113  # standard deviation of that guess, with an e-fold of steps still to come
+PRIOR_ERROR = 0.157  # standard deviation of that guess on texts not fitted, times `unsure`
+SLOPE_KEPT = 0.69  # of the slope of log loss over log steps, on average, until the end
+CURVE_ERROR = 0.124  # standard deviation of that guess, with an e-fold of steps still to come
 BENT = 1.25  # the power of the e-folds it grows with, as slopes change
 NOISE = 0.004  # standard deviation with none to come
-WIDTH = 1.60  # standard deviations on each side that hold nine ends in ten
+WIDTH = 1.63  # standard deviations on each side that hold nine ends in ten
 
 RATE = 4e-3  # learning rates above it bring a model no further,
 TOO_FAST = 8e-3  # and above this one they harm
@@ -91,7 +92,7 @@ def prior(config: RunConfig, report: DataReport | None) -> Guess | None:
         return None
     found = causes(config, report)
     change = sum(effect * found[name] for name, effect in EFFECTS.items())
-    return Guess(math.log(report.unigram) + change, PRIOR_ERROR)
+    return Guess(math.log(report.unigram) + change, PRIOR_ERROR * unsure(report))
 
 
 def causes(config: RunConfig, report: DataReport) -> dict[str, float]:
@@ -103,15 +104,21 @@ def causes(config: RunConfig, report: DataReport) -> dict[str, float]:
     context = math.log(report.context / report.unigram)
     tokens = plan.effective_batch * model.max_length  # of a step; twice as many are worth 1.4 steps
     learning = math.log(distance(plan) * math.sqrt(tokens / 1000))
+    size = math.log(model.num_layers * count(block_shapes(model)) / 1e5)
     return {
         "one": 1.0,
         "pairs": math.log(report.bigram / report.unigram),
         "context": context,
         "learning": learning * context,
-        "width": math.log(model.embed_size / 64),
+        "size": size * context,
         "vocabulary": math.log(report.vocab_size / 1000),
         "too fast": max(0.0, math.log(plan.learning_rate / TOO_FAST)),
     }
+
+
+def unsure(report: DataReport) -> float:
+    """How errors grow with what long sequences tell: a model may learn that early, late, or not."""
+    return math.sqrt(max(0.2, math.log(report.unigram / report.context)))
 
 
 def distance(plan: TrainConfig) -> float:
@@ -130,7 +137,7 @@ def extrapolation(config: RunConfig, history: History | None) -> Guess | None:
     if history is None or not history.validation_losses:
         return None
     step, loss = history.validation_steps[-1], history.validation_losses[-1]
-    ahead = max(0.0, math.log(config.train.steps / step))
+    ahead = max(0.0, math.log(config.train.steps / max(1, step)))
     mean = math.log(loss) + SLOPE_KEPT * slope(history) * ahead if loss > 0 else math.nan
     return Guess(mean, NOISE + CURVE_ERROR * ahead**BENT)
 
