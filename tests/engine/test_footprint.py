@@ -8,15 +8,14 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from gpt_studio.core.config import GPTConfig, RunConfig, TrainConfig
-from gpt_studio.core.estimate import SHORT
+from gpt_studio.core.estimate import SCRATCH, SHORT
 from gpt_studio.engine.footprint import peak
 from gpt_studio.engine.model import GPT
 from gpt_studio.engine.optimizers import make_optimizer, moments
 from gpt_studio.engine.step import TrainingStep
 
 SWITCHES = list(itertools.product(["fp32", "bf16"], [False, True], [0.0, 0.1], [True, False], [False, True]))
-SIZES = [  # so large that what a product takes for itself, up to half a megabyte here, is below 0.5 %
-    # shape, batch, accumulation, optimizer: many tokens and few weights, the reverse, and between
+SIZES = [  # shape, batch, accumulation, optimizer: many tokens and few weights, the reverse, and between
     (
         {"num_layers": 3, "heads": 2, "embed_size": 128, "max_length": 128, "vocab_size": 4000},
         24,
@@ -91,7 +90,7 @@ def each():
 @pytest.mark.parametrize(("size", "switches"), list(each()))
 def test_a_real_step_holds_as_much(size, switches, tmp_path):
     config = run_of(size, switches)
-    real, exact = real_peak(config, tmp_path), peak(config)
+    real, exact = real_peak(config, tmp_path), peak(config) + SCRATCH  # inside products
     assert -0.005 * real <= exact - real <= 0.01 * real
 
 
