@@ -38,7 +38,7 @@ def add_runs(path: Path, count: int, texts: Sequence[str]) -> None:
         dice = random.Random(seed)
         text = dice.choice(list(texts))
         try:
-            rows.append(_row(text, drawn(dice, text, seed)))
+            rows.append({**_row(text, drawn(dice, text, seed)), "held_out": _held_out(text, rows)})
         except StudioError as error:
             print(f"{text}: {error}")
             continue
@@ -97,10 +97,8 @@ def _row(text: str, config: RunConfig) -> dict[str, Any]:
         elif isinstance(event, Evaluated):
             validation.append((event.step, round(event.loss, 4)))
     known = ("train_tokens", "validation_tokens", "unigram", "bigram", "context")
-    name = Path(text).name
     return {
-        "text": name,
-        "held_out": zlib.crc32(name.encode()) % 100 < 100 * NEW,
+        "text": Path(text).name,
         "config": {
             "model": asdict(config.model),
             "data": {"tokenizer": config.data.tokenizer, "bpe_size": config.data.bpe_size},
@@ -110,6 +108,13 @@ def _row(text: str, config: RunConfig) -> dict[str, Any]:
         "validation": validation,
         "training": _thinned(training),
     }
+
+
+def _held_out(text: str, rows: list[dict[str, Any]]) -> bool:
+    """As its text was before; a text that is new is drawn by its name."""
+    name = Path(text).name
+    fates = [row["held_out"] for row in rows if row["text"] == name]
+    return all(fates) if fates else zlib.crc32(name.encode()) % 100 < 100 * NEW
 
 
 def _thinned(curve: Curve) -> Curve:

@@ -336,7 +336,7 @@ class SampleConfig(Section):
     )  # fmt: skip
     precision: str = setting(
         "fp32", "Weights", choices=(Choice("fp32", "fp32"), Choice("bf16", "bf16"), Choice("int8", "int8")),
-        help="How exactly the weights are read while writing. Fewer bits write faster and take less memory; "
+        help="How exactly the weights are read while writing. Fewer bits write faster, larger models most; "
         "the model itself keeps all of them.",
     )  # fmt: skip
     fixed_seed: bool = setting(

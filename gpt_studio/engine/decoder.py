@@ -19,6 +19,7 @@ from gpt_studio.engine.model import GPT, TransformerBlock
 
 log = logging.getLogger(__name__)
 
+LEAST_INT8 = 2**18  # numbers of a matrix; smaller ones stay bf16: 8 bits are no faster there, and round more
 SHORTEST = 128  # a CUDA graph looks at this many positions, or twice, four times ... as many
 
 
@@ -117,7 +118,7 @@ class Decoder:
         """A layer's weights in the form that is read fastest here."""
         bias: Tensor | None = getattr(layer, "bias", None)
         bias = None if bias is None else bias.detach().to(self._dtype)
-        if self.precision == "int8":
+        if self.precision == "int8" and layer.weight.numel() >= LEAST_INT8:
             return Int8(layer.weight.detach(), bias)
         weight = layer.weight.detach().to(self._dtype)
         packs = self._device.type == "cpu" and packed_works(self._dtype, weight.size(1))

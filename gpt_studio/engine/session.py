@@ -59,7 +59,7 @@ from gpt_studio.engine.comparison import compare
 from gpt_studio.engine.data import Dataset
 from gpt_studio.engine.device import default_device, devices, out_of_memory_explained, use_threads
 from gpt_studio.engine.footprint import peak
-from gpt_studio.engine.generator import generate
+from gpt_studio.engine.generator import generate, release
 from gpt_studio.engine.knowledge import Knowledge
 from gpt_studio.engine.library import Library
 from gpt_studio.engine.model import GPT, loss
@@ -245,6 +245,7 @@ class Session:
         return run
 
     def _learn(self, run: Run, dataset: Dataset) -> Job:
+        release()  # weights that are about to change need no copy
         last = run.history.row(-1) if run.history else {"tokens": 0.0, "seconds": 0.0}
         before = (run.step, int(last["tokens"]), last["seconds"])
         taken = 0
@@ -390,5 +391,6 @@ def _load_libraries() -> None:
 
 def _return_memory() -> None:
     """Give memory torch no longer uses back to the GPU, for others."""
+    release()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -72,7 +72,8 @@ def test_it_says_what_the_model_says(heads, width, layers, expansion, context, v
 
 @pytest.mark.parametrize(("precision", "error"), [("fp32", 1e-5), ("bf16", 0.03), ("int8", 0.06)])
 @pytest.mark.parametrize("tied", [True, False])
-def test_fewer_bits_stay_close(precision, error, tied):
+def test_fewer_bits_stay_close(precision, error, tied, monkeypatch):
+    monkeypatch.setattr(decoder, "LEAST_INT8", 0)
     config = CONFIG.changed(tie_embeddings=tied)
     model, ids = made(config), ids_for(config)
     right = plain_logits(model, ids)[4:]
@@ -120,6 +121,13 @@ def test_the_nearest_precision_is_taken_and_told(monkeypatch, caplog, int8, pack
     assert f"writing with {got}" in caplog.text
 
 
+def test_small_matrices_are_not_rounded_to_8_bits():
+    config = CONFIG.changed(embed_size=128, heads=4, vocab_size=2048)
+    found = Decoder(made(config), "int8")
+    assert isinstance(found._head, Int8)
+    assert not isinstance(found._layers[0].widen, Int8)
+
+
 def test_a_width_that_fills_no_vector_is_not_read_in_int8():
     assert not linears.int8_works("cpu", 7)
 
@@ -140,7 +148,8 @@ def test_missing_products_are_found_out(monkeypatch):
 
 @pytest.mark.parametrize("positions", [10, 16])
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
-def test_the_recorded_step_says_the_same_wherever_it_is(precision, positions):
+def test_the_recorded_step_says_the_same_wherever_it_is(precision, positions, monkeypatch):
+    monkeypatch.setattr(decoder, "LEAST_INT8", 0)
     model, ids = made(), ids_for(CONFIG)
     sliced, static = Decoder(model, precision), Decoder(model, precision)
     right = written(sliced, ids, 4)[1 : positions - 3]
@@ -180,12 +189,10 @@ def answers(demo, prompts, precision):
     ]
 
 
-@pytest.mark.parametrize(("precision", "share"), [("bf16", 0.0), ("int8", 0.01)])
-def test_fewer_bits_keep_the_answers_of_the_demo(precision, share):
-    """One scale for each row of 8-bit weights turns a near tie here and there, in under 1 % of answers."""
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_fewer_bits_keep_the_answers_of_the_demo(precision):
     demo = checkpoint.load(resources() / "demo" / "small-world.safetensors")
     template = demo.config.data.template
     prompts = [template.prompt(question.messages) for question in exam(10)]
     exact, found = (answers(demo, prompts, kind) for kind in ("fp32", precision))
-    different = [pair for pair in zip(exact, found, strict=True) if pair[0] != pair[1]]
-    assert len(different) <= share * len(prompts), different
+    assert found == exact
