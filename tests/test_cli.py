@@ -28,6 +28,7 @@ from gpt_studio.core.run_file import read_run_file
 from gpt_studio.core.runs import RunFolder, read_about, read_metrics, read_samples
 from gpt_studio.core.speed import Speed, run_time, shape_of
 from gpt_studio.engine import checkpoint, trainer
+from gpt_studio.engine import step as training_step
 
 WORDS = "the fox sleeps in a forest and an owl looks at it"
 SETTINGS = {
@@ -432,7 +433,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(trained, files, tmp_path,
 
 def test_a_failure_keeps_what_was_learned(files, tmp_path, monkeypatch, capsys):
     def spoil():
-        monkeypatch.setattr(trainer, "loss", lambda *_: torch.tensor(float("nan"), requires_grad=True))
+        monkeypatch.setattr(training_step, "loss", lambda *_: torch.tensor(float("nan"), requires_grad=True))
 
     at_step(monkeypatch, 6, spoil)
     assert train(files, tmp_path / "run") == 1

@@ -110,7 +110,7 @@ def flops_rate(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Two units at most: "45 s", "4 min", "3 h 47 min", "2 d 5 h"."""
+    """Two units at most: "45 s", "4 min", "3 h 47 min", "2 d 5 h", "2.2 years"."""
     if not math.isfinite(seconds):
         return UNKNOWN
     if seconds < 59.5:
@@ -122,6 +122,8 @@ def duration(seconds: float) -> str:
     if hours < 24:
         return f"{hours}{SPACE}h {minutes}{SPACE}min" if minutes else f"{hours}{SPACE}h"
     days, hours = divmod(round(seconds / 3600), 24)
+    if days >= 365:
+        return f"{number(days / 365.25, 1)}{SPACE}years"
     return f"{days}{SPACE}d {hours}{SPACE}h" if hours else f"{days}{SPACE}d"
 
 

@@ -171,7 +171,8 @@ class EstimatePanel(Surface):
         self.generation.set_value(units.memory(found.generation))
         self.generation.setToolTip(
             f"{units.number(found.generation)} bytes. One conversation that fills the context: "
-            "weights, keys and values, and the scores of one token."
+            "the model, its matrices once more as they are read fastest, keys and values, and the scores of "
+            "one token."
         )
         self.compute.set_value(f"{units.flops(found.flops_per_token)}/token")
         self.compute.setToolTip(

@@ -30,6 +30,7 @@ class Numbers(QObject):
         self._store, self._panel, self._note = store, panel, note
         self._waiting: tuple[str, Shape] | None = None  # the device and shape the timer is running for
         self._asked: tuple[str, Shape] | None = None  # what was asked for last
+        self._trained = False  # when last looked at
         self._tried: set[tuple[str, Shape] | None] = set()  # what came to an end; once is enough if it failed
         self._timer = QTimer(self, singleShot=True, interval=STILL)
         self._timer.timeout.connect(self._calibrate)
@@ -63,6 +64,9 @@ class Numbers(QObject):
         """Wait for the speed that is missing, from the last edit that made it so."""
         if state.training:
             self._tried.discard(self._asked)  # what training interrupted may be tried again
+        elif self._trained and not state.problems:
+            self._store.calibrate()  # what the run has taken is known now, and corrects the next prediction
+        self._trained = state.training
         missing = _missing(state)
         if missing in self._tried or missing is None:
             self._waiting = None

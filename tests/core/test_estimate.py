@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from gpt_studio.core.config import GPTConfig, RunConfig, TrainConfig
 from gpt_studio.core.estimate import (
-    SHORT,
     UNKNOWN_CPU,
     UNKNOWN_GPU,
     estimate,
@@ -18,6 +17,7 @@ from gpt_studio.core.estimate import (
 from gpt_studio.core.events import Device
 from gpt_studio.core.presets import first_config, presets
 from gpt_studio.core.shapes import parameter_shapes, parameters
+from gpt_studio.core.step_memory import SHORT
 
 PARTS = ["weights", "gradients", "optimizer", "activations", "logits", "workspace", "rounding", "overhead"]
 
@@ -146,7 +146,12 @@ def test_flops_of_gpt2_small_are_those_of_the_paper():
 def test_generating_holds_weights_cache_and_one_row_of_logits():
     config = GPTConfig()
     cache = 12 * 2 * 12 * 1024 * 64
-    assert generation_memory(config) == 4 * (124_439_808 + cache + 50257)
+    assert generation_memory(config, kind="cuda") == 4 * (124_439_808 + cache + 50257)
+    packed = 12 * 12 * 768**2 + 50257 * 768
+    assert generation_memory(config) == 4 * (124_439_808 + cache + 50257 + packed)
+    half = generation_memory(config, "bf16")
+    assert half == 4 * (124_439_808 + 50257) + 2 * (cache + packed)
+    assert generation_memory(config, "int8") < half
 
 
 @pytest.mark.parametrize("device", [Device(name, "", 0) for name in ("cuda:0", "cuda:3")])

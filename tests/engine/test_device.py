@@ -1,6 +1,8 @@
 """What the machine offers is read without ever crashing, and memory is measured."""
 
 import os
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -106,6 +108,35 @@ def test_the_person_s_own_number_of_threads_is_respected(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS")
     device.use_threads()
     assert chosen == [device.usable_cores()]
+
+
+@pytest.mark.skipif(not device._glibc(), reason="only glibc's heap is asked")
+def test_memory_is_kept_for_what_is_needed_next_until_it_is_returned():
+    program = """if True:
+        import resource, psutil, torch
+        from gpt_studio.engine.device import keep_memory, return_memory
+
+        def faults():
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            for _ in range(10):
+                torch.ones(2**20)
+            return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+        def resident():
+            return psutil.Process().memory_info().rss
+
+        torch.ones(1)
+        keep_memory()
+        faults()
+        kept = resident()
+        print(faults(), end=" ")
+        return_memory()
+        print(kept - resident())
+    """
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    faults, returned = map(int, ran.stdout.split())
+    assert faults < 100  # pages of 10 blocks of 4 MiB would be 10 240
+    assert returned > 3 * 2**20
 
 
 def test_a_failed_allocation_is_recognized():

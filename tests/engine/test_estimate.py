@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from gpt_studio.core.config import GPTConfig, RunConfig, TrainConfig
-from gpt_studio.core.estimate import SHORT, UNKNOWN_CPU, UNKNOWN_GPU, training_memory
+from gpt_studio.core.estimate import UNKNOWN_CPU, UNKNOWN_GPU, training_memory
 from gpt_studio.core.presets import presets
 from gpt_studio.core.shapes import parameter_shapes, parameters
+from gpt_studio.core.step_memory import SHORT
 from gpt_studio.engine.footprint import peak
 from gpt_studio.engine.model import GPT
 

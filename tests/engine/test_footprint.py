@@ -8,7 +8,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from gpt_studio.core.config import GPTConfig, RunConfig, TrainConfig
-from gpt_studio.core.estimate import SCRATCH, SHORT
+from gpt_studio.core.estimate import SCRATCH
+from gpt_studio.core.step_memory import SHORT
 from gpt_studio.engine.footprint import peak
 from gpt_studio.engine.model import GPT
 from gpt_studio.engine.optimizers import make_optimizer, moments

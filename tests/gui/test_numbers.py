@@ -278,3 +278,9 @@ def test_no_settings_change_while_training(room, popover):
     assert not room.panel.fit.isVisible()
     assert not popover.take.isVisible()
     assert not any(row.isEnabled() for row in popover.rows)
+
+
+def test_after_a_run_the_device_is_asked_what_it_has_shown(room):
+    room.store.happened([Started("train")])
+    room.store.happened([Stopped("train")])
+    assert room.asked(Calibrate) == [Calibrate(room.state.config)]
