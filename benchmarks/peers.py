@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gpt_studio.core.config import GPTConfig, RunConfig
-from gpt_studio.core.estimate import SHORT
+from gpt_studio.core.step_memory import SHORT
 from gpt_studio.engine.device import fast_products
 from gpt_studio.engine.model import GPT
 from gpt_studio.engine.optimizers import make_optimizer

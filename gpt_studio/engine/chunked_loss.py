@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gpt_studio.core.estimate import CHUNK
+from gpt_studio.core.step_memory import CHUNK
 from gpt_studio.engine.device import kind_of
 
 

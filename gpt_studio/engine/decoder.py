@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gpt_studio.core.estimate import LEAST_INT8
 from gpt_studio.engine.linears import Int8, Linear, Packed, Plain, int8_works, packed_works
 from gpt_studio.engine.model import GPT, TransformerBlock
 
 log = logging.getLogger(__name__)
 
-LEAST_INT8 = 2**18  # numbers of a matrix; smaller ones stay bf16: 8 bits are no faster there, and round more
 SHORTEST = 128  # a CUDA graph looks at this many positions, or twice, four times ... as many
 
 

@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from gpt_studio.core.config import GPTConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.estimate import SHORT
+from gpt_studio.core.step_memory import SHORT
 from gpt_studio.engine.device import kind_of
 
 

@@ -15,7 +15,7 @@ from torch.nn import Parameter
 from torch.optim import AdamW, Optimizer
 
 from gpt_studio.core.config import TrainConfig
-from gpt_studio.core.estimate import MUON_BATCH
+from gpt_studio.core.step_memory import MUON_BATCH
 from gpt_studio.engine.model import GPT
 
 ADAMW = ("step", "exp_avg", "exp_avg_sq")  # what AdamW remembers about each parameter
