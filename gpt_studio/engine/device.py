@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -24,6 +26,10 @@ CGROUP = Path("/sys/fs/cgroup")
 MEMORY_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")  # control groups version 2, version 1
 _assumed = ""  # a kind of device
 RUN = 64 * 2**20  # bytes a run takes on a CPU besides tensors: texts, kernels, gaps; seen 45 to 90 MB
+MALLOC_SETTINGS = (
+    (-1, 256 * 2**20),  # M_TRIM_THRESHOLD: bytes free at the end of the heap before the system gets them
+    (-3, 32 * 2**20),  # M_MMAP_THRESHOLD: blocks from this size on do not come from the heap
+)
 EXACT = 1e-5  # a relative error that float32 products stay below, and bf16 ones never do
 ALLOCATION_FAILURES = (
     "can't allocate memory",
@@ -138,6 +144,34 @@ def use_threads() -> None:
     """
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(usable_cores())
+
+
+def keep_memory() -> None:
+    """Let this process keep memory it frees, for what it needs next, until `return_memory` gives it back.
+
+    Otherwise glibc returns large blocks at once, and the system fills them with zeros again at every
+    training step. With other C libraries nothing changes.
+    """
+    if libc := _glibc():
+        for setting, size in MALLOC_SETTINGS:
+            libc.mallopt(setting, size)
+
+
+def return_memory() -> None:
+    """Give memory that torch no longer uses back, to the GPU and to the system, for others."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    if libc := _glibc():
+        libc.malloc_trim(0)
+
+
+@cache
+def _glibc() -> Any:
+    """The C library, if it is glibc."""
+    if not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None)
+    return libc if hasattr(libc, "gnu_get_libc_version") else None
 
 
 def kind_of(tensor: torch.Tensor) -> str:

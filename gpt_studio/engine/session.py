@@ -57,7 +57,14 @@ from gpt_studio.engine import checkpoint
 from gpt_studio.engine.checkpoint import Checkpoint
 from gpt_studio.engine.comparison import compare
 from gpt_studio.engine.data import Dataset
-from gpt_studio.engine.device import default_device, devices, out_of_memory_explained, use_threads
+from gpt_studio.engine.device import (
+    default_device,
+    devices,
+    keep_memory,
+    out_of_memory_explained,
+    return_memory,
+    use_threads,
+)
 from gpt_studio.engine.footprint import peak
 from gpt_studio.engine.generator import generate, release
 from gpt_studio.engine.knowledge import Knowledge
@@ -108,6 +115,7 @@ class Run:
 def open_session() -> Session:
     """Wake the engine; importing this module has imported torch."""
     use_threads()
+    keep_memory()
     return Session()
 
 
@@ -211,6 +219,7 @@ class Session:
             yield from self._learn(run, dataset)
         finally:
             self._training = False
+            return_memory()
 
     def _built(self, config: RunConfig, dataset: Dataset) -> Run:
         with out_of_memory_explained(_no_room_for_the_model):
@@ -390,7 +399,6 @@ def _load_libraries() -> None:
 
 
 def _return_memory() -> None:
-    """Give memory torch no longer uses back to the GPU, for others."""
+    """Give memory that is no longer used back, for others."""
     release()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    return_memory()

@@ -118,8 +118,7 @@ def test_memory_is_kept_for_what_is_needed_next_until_it_is_returned():
 
         def faults():
             before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-            for _ in range(10):
-                torch.ones(2**20)
+            [torch.ones(2**20) for _ in range(10)]
             return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
         def resident():
@@ -135,8 +134,8 @@ def test_memory_is_kept_for_what_is_needed_next_until_it_is_returned():
     """
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     faults, returned = map(int, ran.stdout.split())
-    assert faults < 100  # pages of 10 blocks of 4 MiB would be 10 240
-    assert returned > 3 * 2**20
+    assert faults < 100  # the pages of 10 blocks of 4 MiB would be 10 240
+    assert returned > 30 * 2**20
 
 
 def test_a_failed_allocation_is_recognized():
