@@ -27,6 +27,11 @@ class Preset:
             config = config.changed(section, self.sections.get(section, {}))
         return config
 
+    def alone(self) -> RunConfig:
+        """The config it makes by itself, with as many tokens as its tokenizer is expected to have."""
+        config = self.apply(RunConfig())
+        return config.changed("model", {"vocab_size": expected_vocab_size(config.data)})
+
     def matches(self, config: RunConfig) -> bool:
         """Whether the model is this preset's; how many tokens there are is for the texts to say."""
         applied = self.apply(config)
@@ -44,5 +49,4 @@ def presets() -> tuple[Preset, ...]:
 
 def first_config() -> RunConfig:
     """What the first launch has set: the smallest preset."""
-    config = presets()[0].apply(RunConfig())
-    return config.changed("model", {"vocab_size": expected_vocab_size(config.data)})
+    return presets()[0].alone()

@@ -63,7 +63,7 @@ def preset_config(name: object) -> RunConfig:
     """
     for preset in presets():
         if preset.name == name:
-            return preset.apply(RunConfig())
+            return preset.alone()
     names = ", ".join(preset.name for preset in presets())
     raise StudioError(f"There is no preset “{name}”.", tries=f"Use one of: {names}.")
 

@@ -1,7 +1,10 @@
 """Presets: complete, legal, smallest first."""
 
+import pytest
+
 from gpt_studio.core.config import RunConfig, expected_vocab_size
 from gpt_studio.core.presets import first_config, presets
+from gpt_studio.core.run_file import preset_config
 
 
 def test_all_six_are_there_smallest_first():
@@ -34,3 +37,11 @@ def test_the_first_launch_is_tiny():
 def test_the_first_config_has_the_vocabulary_of_its_tokenizer() -> None:
     config = first_config()
     assert config.model.vocab_size == expected_vocab_size(config.data)
+
+
+@pytest.mark.parametrize("preset", presets(), ids=lambda preset: preset.name)
+def test_alone_it_has_the_vocabulary_of_its_tokenizer(preset):
+    """Else the estimate of a small model would count the table of GPT-2."""
+    config = preset_config(preset.name)
+    assert config.model.vocab_size == expected_vocab_size(config.data)
+    assert preset.matches(config)
