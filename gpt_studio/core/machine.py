@@ -11,7 +11,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -53,7 +53,7 @@ class Machine:
         self._path = path
         self._library = library
         self._clock = clock
-        self._kept, self._may_write = _read(path)
+        self._kept, _ = _read(path)
         self._changes: list[Callable[[Kept], None]] = []  # since it was last written
         self._begun: dict[str, int] = {}  # overhead of each device as measured at this start
 
@@ -65,7 +65,8 @@ class Machine:
         Past runs correct the overhead: by the median of what they took more than tensors and overhead.
         """
         key, kept = _key(device), self._of(device)
-        base = self._begun.setdefault(key, device.overhead or kept.overhead)
+        before = kept.runs[-1]["overhead"] if kept.runs else 0
+        base = self._begun.setdefault(key, device.overhead or kept.overhead or before)
         overhead = base
         if kept.runs:
             more = median(run["measured"] - run["tensors"] - run["overhead"] for run in kept.runs)
@@ -80,13 +81,16 @@ class Machine:
 
     def speed(self, device: Device, shape: Shape) -> Speed | None:
         """The latest speed of steps of this shape, if it is not old; the person's watts if no meter told."""
+        found = (speed for speed in self.speeds(device) if speed.shape == shape)
+        return next(found, None)
+
+    def speeds(self, device: Device) -> Iterator[Speed]:
+        """All that are not old, the latest first."""
         kept = self._of(device)
         for entry in reversed(kept.speeds):
-            fresh = abs(self._clock() - entry["at"]) < MONTH and entry["library"] == self._library
-            if fresh and tuple(entry["speed"]["shape"]) == shape:
+            if abs(self._clock() - entry["at"]) < MONTH and entry["library"] == self._library:
                 speed = _speed(entry["speed"])
-                return replace(speed, device=device.name, watts=speed.watts or kept.watts)
-        return None
+                yield replace(speed, device=device.name, watts=speed.watts or kept.watts)
 
     def watts(self, device: Device) -> float:
         """What a person said that the device draws; 0 where they did not."""
@@ -168,15 +172,19 @@ class Machine:
         self._changes.append(changed)
 
 
-def remembered(path: Path) -> list[tuple[Device, list[Speed]]]:
-    """The devices a file tells of, with their speeds, latest first; nothing of the machine is looked at."""
-    machine, found = Machine(path, ""), []
+def remembered(path: Path, clock: Callable[[], float] = time.time) -> list[tuple[Device, list[Speed]]]:
+    """The devices a file tells of, with their speeds, latest first; nothing of the machine is looked at.
+
+    The library is taken to be the one of the latest speed.
+    """
+    found = []
     for key, kept in _read(path)[0].items():
+        machine = Machine(path, kept.speeds[-1]["library"] if kept.speeds else "", clock)
         name, _, rest = key.partition(" ")
         label, _, capacity = rest.rpartition(" ")
         if capacity.isdigit():
             device = machine.known(Device(name, label, int(capacity)))
-            found.append((device, [_speed(entry["speed"]) for entry in reversed(kept.speeds)]))
+            found.append((device, list(machine.speeds(device))))
     return found
 
 

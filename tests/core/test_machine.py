@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gpt_studio.core.estimate import training_memory
 from gpt_studio.core.events import Device
-from gpt_studio.core.machine import MONTH, RUNS, SPEEDS, Machine
+from gpt_studio.core.machine import MONTH, RUNS, SPEEDS, Machine, remembered
 from gpt_studio.core.presets import first_config
 from gpt_studio.core.speed import Speed, shape_of
 
@@ -134,6 +134,30 @@ def test_only_the_last_runs_count(path):
         machine.remember_run(CPU, predicted, predicted.total + (10**9 if number < 30 else 7))
     assert machine.known(CPU).overhead == CPU.overhead + 7
     assert machine.known(CPU).runs == RUNS
+
+
+def test_without_looking_at_the_machine_a_run_tells_what_the_program_took(path):
+    machine = opened(path)
+    predicted = training_memory(CONFIG, machine.known(CPU))
+    machine.remember_run(CPU, predicted, predicted.total + 50 * MB)
+    machine.save()
+    ((device, _),) = remembered(path)
+    assert device.overhead == CPU.overhead + 50 * MB
+
+
+def test_speeds_of_other_libraries_and_old_ones_are_not_told(path):
+    now = [0.0]
+    for library, shape in (("torch 2, 2 threads", (1,)), ("torch 2, 1 thread", (2,))):
+        machine = opened(path, library, clock=lambda: now[0])
+        machine.remember_speed(CPU, speed(*shape))
+        machine.remember_watts(CPU, 45.0)
+        machine.remember_rates(CPU, {"fp32": float(len(library))})
+        machine.save()
+    ((device, speeds),) = remembered(path, clock=lambda: now[0])
+    assert [(one.shape, one.watts) for one in speeds] == [((2,), 45.0)]
+    assert device.rates == {"fp32": float(len("torch 2, 1 thread"))}
+    now[0] = MONTH + 1
+    assert remembered(path, clock=lambda: now[0])[0][1] == []
 
 
 # ---------------------------------------------------------------- faults
