@@ -28,7 +28,11 @@ ALTERNATIVES = 5
 
 
 def generate(
-    model: GPT, tokenizer: Tokenizer, request: Generate, version: Callable[[], object] = lambda: None
+    model: GPT,
+    tokenizer: Tokenizer,
+    request: Generate,
+    version: Callable[[], object] = lambda: None,
+    packs: bool = True,
 ) -> Generator[Event, None, None]:
     """Continue the prompt; yield each Token, then Generated.
 
@@ -38,8 +42,8 @@ def generate(
     Another job may train or move the model between two tokens: `version` tells the weights apart, and
     when it changes, the text is read again, so that every token comes from one whole model. Weights that
     have a version (not None) are packed for writing, at the precision of the settings, and stay packed for
-    the next texts as long as it is the same; weights that are being trained are read as they are. Writing
-    uses its own random numbers, and never changes a run.
+    the next texts as long as it is the same. Weights that are being trained are to be read as they are:
+    `packs` is False. Writing uses its own random numbers, and never changes a run.
 
     Probability, rank (1 is the likeliest) and alternatives of a token are the model's own, before
     temperature and the other sampling settings: a surprising token is one the model did not expect.
@@ -50,7 +54,7 @@ def generate(
     """
     started = time.perf_counter()
     ids = _read(request, tokenizer, model.config.max_length)
-    text = _Text(model, ids, version, request.sample.precision)
+    text = _Text(model, ids, version, request.sample.precision if packs else None)
     speech = Speech(request.stop)
     dice = _dice(request.sample)
     reason = "length"
@@ -96,9 +100,9 @@ def release() -> None:
     _KEPT.clear()
 
 
-def _packed(model: GPT, version: object, precision: str) -> Decoder | None:
+def _packed(model: GPT, version: object, precision: str | None) -> Decoder | None:
     """The weights packed for writing; None where they may change or there is no memory for a copy."""
-    if version is None:
+    if version is None or precision is None:
         return None
     kept = _KEPT.get(model)
     if kept and kept[:2] == (version, precision):
@@ -118,7 +122,9 @@ def _packed(model: GPT, version: object, precision: str) -> Decoder | None:
 class _Text:
     """The ids so far and the model's memory of them."""
 
-    def __init__(self, model: GPT, ids: list[int], version: Callable[[], object], precision: str) -> None:
+    def __init__(
+        self, model: GPT, ids: list[int], version: Callable[[], object], precision: str | None
+    ) -> None:
         self.ids = ids
         self._model = model
         self._version = version

@@ -278,7 +278,10 @@ class Session:
             yield from self._answer
 
     def _written(self, run: Run, request: Generate) -> Job:
-        return generate(run.model, run.tokenizer, request, lambda: (run.step, self._device))
+        def version() -> object:
+            return run.step, self._device
+
+        return generate(run.model, run.tokenizer, request, version, packs=not self._training)
 
     # ------------------------------------------------------------ files and devices
 

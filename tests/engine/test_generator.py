@@ -253,6 +253,15 @@ def test_weights_that_change_are_not_packed_for_every_token(model, packings):
     assert packings == ["fp32"]
 
 
+def test_weights_being_trained_are_not_packed(model, packings):
+    """The copy would be of no use after the next step, and stay until somebody writes again."""
+    said = list(generate(model, BYTES, Generate("a", SEEDED), lambda: 1, packs=False))
+    assert packings == []
+    assert [token.id for token in said[:-1]] == [
+        token.id for token in list(generate(model, BYTES, Generate("a", SEEDED)))[:-1]
+    ]
+
+
 def test_two_texts_at_once_do_not_mix(model):
     def writing(prompt):
         return generate(model, BYTES, Generate(prompt, SEEDED), lambda: 1)

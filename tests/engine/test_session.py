@@ -51,7 +51,7 @@ from gpt_studio.core.requests import (
     UseDevice,
 )
 from gpt_studio.core.runner import Runner
-from gpt_studio.engine import checkpoint, library
+from gpt_studio.engine import checkpoint, generator, library
 from gpt_studio.engine import session as session_module
 from gpt_studio.engine.knowledge import Knowledge
 from gpt_studio.engine.library import Library
@@ -501,6 +501,16 @@ def test_the_model_is_not_taken_away_while_it_is_trained(session, config, tmp_pa
     job.close()
     assert only(Forgotten, do(session, New()))
     failing(session, ASK, "no model")
+
+
+def test_talking_while_training_leaves_no_copy_of_the_weights(session, config):
+    training = session.start(Train(config))
+    for event in training:
+        if isinstance(event, Step) and event.step == 2:
+            list(session.start(ASK))
+            assert not generator._KEPT
+    list(session.start(ASK))
+    assert len(generator._KEPT) == 1  # from now on they stay as they are
 
 
 def test_a_failed_training_lets_files_be_opened_again(session, config, tmp_path):
