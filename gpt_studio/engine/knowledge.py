@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from gpt_studio import __version__
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.estimate import training_memory
@@ -24,11 +25,9 @@ class Knowledge:
     def __init__(self, file: Path) -> None:
         """`file` keeps what is measured for the next start."""
         self._found = {device.name: device for device in devices()}
-        self._machine = Machine(file, library())
+        self._machine = Machine(file, f"{library()}, GPT Studio {__version__}")
         for device in self._found.values():
-            if (
-                device.kind == "cuda" and device.overhead
-            ):  # what a process takes there depends on the machine alone
+            if device.kind == "cuda" and device.overhead:  # what a process takes depends on the machine alone
                 self._machine.remember_overhead(device)
                 self._machine.save()
 
@@ -43,7 +42,8 @@ class Knowledge:
         """Tell of the device, then of the speed of a run's steps on it; measure what is not known yet."""
         found = self._found[name]
         if not self.device(name).rates:
-            rates = yield from matrix_rates(found)
+            with out_of_memory_explained(_no_room):
+                rates = yield from matrix_rates(found)
             self._machine.remember_rates(found, rates)
             self._machine.save()
         yield DeviceMeasured(self.device(name))

@@ -3,6 +3,7 @@
 import pytest
 
 from gpt_studio.core.config import GPTConfig, RunConfig, TrainConfig
+from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import Calibrated, DeviceMeasured
 from gpt_studio.engine import knowledge
 from gpt_studio.engine.knowledge import Knowledge
@@ -51,3 +52,23 @@ def test_a_speed_that_was_not_finished_is_not_kept(file):
         if isinstance(event, DeviceMeasured):
             break
     assert isinstance(told(Knowledge(file))[1], Calibrated)
+
+
+def test_no_memory_for_the_matrix_rates_is_said_in_words(file, monkeypatch):
+    """Training without a window goes on after a StudioError, and only then."""
+
+    def no_memory(_):
+        raise MemoryError
+        yield
+
+    monkeypatch.setattr(knowledge, "matrix_rates", no_memory)
+    with pytest.raises(StudioError, match="not enough memory"):
+        told(Knowledge(file))
+
+
+def test_speeds_of_another_release_are_measured_again(file, monkeypatch):
+    """A release may be faster."""
+    told(Knowledge(file))
+    monkeypatch.setattr(knowledge, "__version__", "0.0.9")
+    monkeypatch.setattr(knowledge, "calibrate", lambda *_: iter(()))
+    assert [type(event) for event in told(Knowledge(file))] == [DeviceMeasured]
