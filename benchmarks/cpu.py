@@ -6,18 +6,18 @@ Training steps and greedy writing, everyone in turn, medians; what was wished is
 from __future__ import annotations
 
 import argparse
-import gc
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from benchmarks import growth
+from benchmarks.elsewhere import Elsewhere
 from benchmarks.measuring import Deadline, Report, Row, Times, fastest, machine, take_turns
-from benchmarks.peers import OURS, PEERS, Trainer, chosen, installed, make_trainer
+from benchmarks.peers import OURS, PEERS, chosen, installed
 from gpt_studio.core.config import GPTConfig, RunConfig, TrainConfig
 from gpt_studio.core.estimate import estimate
 from gpt_studio.core.presets import presets
@@ -117,29 +117,13 @@ def _steps(
     if len(turns) > 1:
         report.remark(f"{where}: one after the other, not in turn: together they need too much memory.")
     times: dict[str, Times] = {}
-    what = ""
     for names in turns:
-        trainers = {name: _trainer(name, config) for name in names}
-        steps = {name: _step(trainer, config) for name, trainer in trainers.items()}
+        steps = {name: Elsewhere(name, config) for name in names}
         deadline = Deadline(seconds * len(names) / len(ways))
         times |= take_turns(steps, 21 if len(turns) == 1 else 3, 2, deadline, failed)
-        what = chosen(config)
-        del trainers, steps
-        gc.collect()
-    return times, what
-
-
-def _trainer(name: str, config: RunConfig) -> Trainer:
-    library = name.removesuffix(" compiled")
-    return make_trainer(library, config, compiled=library != name)
-
-
-def _step(trainer: Trainer, config: RunConfig) -> Callable[[], object]:
-    generator = torch.Generator().manual_seed(0)
-    size = (config.train.batch_size, config.model.max_length + 1)
-    ids = torch.randint(config.model.vocab_size, size, generator=generator)
-    x, y = ids[:, :-1].contiguous(), ids[:, 1:].contiguous()
-    return lambda: trainer.step(x, y)
+        for step in steps.values():
+            step.close()
+    return times, chosen(config)
 
 
 def _show(
