@@ -15,20 +15,21 @@ from gpt_studio.cli import main
 from gpt_studio.commands import COMMANDS
 from gpt_studio.commands.headless import Interruption, device_named
 from gpt_studio.commands.narrator import Narrator
-from gpt_studio.commands.output import StatusLine
-from gpt_studio.core import paths, world
+from gpt_studio.commands.output import PLAIN, StatusLine
+from gpt_studio.core import paths, units, world
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.events import Device, Evaluated, Examined, Step
+from gpt_studio.core.events import Calibrated, Device, Evaluated, Examined, Step
 from gpt_studio.core.machine import Machine
 from gpt_studio.core.metrics import METRICS, Exam
 from gpt_studio.core.paths import resources
 from gpt_studio.core.presets import first_config
 from gpt_studio.core.run_file import read_run_file
 from gpt_studio.core.runs import RunFolder, read_about, read_metrics, read_samples
-from gpt_studio.core.speed import Speed, run_time, shape_of
+from gpt_studio.core.speed import Speed, run_time, seconds_per_step, shape_of
 from gpt_studio.engine import checkpoint, trainer
 from gpt_studio.engine import step as training_step
+from gpt_studio.engine.knowledge import Knowledge
 
 WORDS = "the fox sleeps in a forest and an owl looks at it"
 SETTINGS = {
@@ -347,6 +348,36 @@ def at_step(monkeypatch, step, act):
             act()
 
     monkeypatch.setattr(Narrator, "hear", heard)
+
+
+def test_stopped_while_speed_is_measured_nothing_is_there_to_go_on_with(files, tmp_path, monkeypatch, capsys):
+    def interrupted(*_):
+        signal.raise_signal(signal.SIGINT)
+        yield None
+
+    monkeypatch.setattr(Knowledge, "calibrate", interrupted)
+    assert train(files, tmp_path / "run") == 130
+    assert "Stopped before training began." in (told := capsys.readouterr().err)
+    assert "--resume" not in told
+
+
+def test_the_time_predicted_is_that_of_what_is_measured(trained, files, tmp_path, monkeypatch, capsys):
+    """Of all steps without validation and samples; announced is what is still to come, with those."""
+    speed = Speed(
+        "cpu", (), "plain", block=1.0, again=0.5, ends=2.0, scoring=1.0, block_update=0.0, update=0.0
+    )
+
+    def known(*_):
+        yield Calibrated(speed)
+
+    monkeypatch.setattr(Knowledge, "calibrate", known)
+    shutil.copytree(trained.path, tmp_path / "run")
+    assert main(["train", "--resume", "--out", str(tmp_path / "run"), "--train.steps", "14"]) == 0
+    config = read_run_file(tmp_path / "run" / "run.json")
+    seconds = read_about(RunFolder(tmp_path / "run"))["seconds"]
+    assert seconds["predicted"] == pytest.approx(14 * seconds_per_step(config, speed))
+    told = f"2 steps take {units.about(run_time(config, speed).total * 2 / 14)}"
+    assert told.translate(PLAIN) in capsys.readouterr().out
 
 
 def test_who_stops_and_goes_on_comes_to_the_same_weights(trained, files, tmp_path, monkeypatch, capsys):

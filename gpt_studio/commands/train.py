@@ -33,7 +33,7 @@ from gpt_studio.core.findings import findings
 from gpt_studio.core.requests import Calibrate, Open, Prepare, Save, Train
 from gpt_studio.core.run_file import check_usable, read_run_file
 from gpt_studio.core.runs import RunFolder, RunWriter, new_folder
-from gpt_studio.core.speed import Speed, resolved, run_time
+from gpt_studio.core.speed import RunTime, Speed, resolved, run_time
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,13 +63,15 @@ def _train(chosen: argparse.Namespace, folder: RunFolder, config: RunConfig) -> 
             engine.use(chosen.device)
         opened = engine.answer(Open(str(folder.last)), Opened) if chosen.resume else None
         report = engine.answer(Prepare(config.data), DataReport)
+        speed = None
+        if report and not interruption.signal:
+            config = config.changed("model", {"vocab_size": report.vocab_size})
+            status.show("Measuring speed")
+            speed = _speed(engine, config)
         status.clear()
         if report is None or interruption.signal:
             note("Stopped before training began.")
             return interruption.code
-        config = config.changed("model", {"vocab_size": report.vocab_size})
-        status.show("Measuring speed")
-        speed = _speed(engine, config)
         if not opened:  # one to go on with has its choice
             config = resolved(config, speed)
         training = _Training(engine, folder, config, report, opened, speed, status, chosen.json)
@@ -148,10 +150,10 @@ class _Training:
         self._config = config
         self._report = report
         self._resumed = opened is not None
-        self._seconds = run_time(config, speed).total if speed else 0.0  # predicted, 0 if unknown
+        self._time = run_time(config, speed) if speed else RunTime(0, 0, 0)  # predicted, 0 if unknown
         self._status = status
         self._json = json
-        self._step = self._saved = self._tried = opened.step if opened else 0
+        self._began = self._step = self._saved = self._tried = opened.step if opened else 0
         best = opened.history.best_validation if opened else None
         self._best = best[1] if best else math.inf
         self._is_best = False  # the step there is, of all that were evaluated
@@ -177,7 +179,7 @@ class _Training:
             self._narrator.finish()
             self._save_what_is_new()
             if self._writer:
-                self._writer.describe(seconds={"predicted": self._seconds, "measured": self._trained})
+                self._writer.describe(seconds={"predicted": self._time.steps, "measured": self._trained})
         except StudioError as error:
             raise StudioError(error.what, kept=self._rescued() or error.kept, tries=error.tries) from error
         except Exception:
@@ -226,7 +228,7 @@ class _Training:
                 "bytes_per_token": self._bytes_per_token,
             },
             memory={"predicted": predicted.training.total, "measured": self._measured},
-            seconds={"predicted": self._seconds, "measured": 0.0},
+            seconds={"predicted": self._time.steps, "measured": 0.0},
         )
         if not self._json:
             self._introduce(predicted)
@@ -246,8 +248,9 @@ class _Training:
         size = f"{units.parameters(predicted.parameters)} parameters"
         memory = f"about {units.memory(predicted.training.total)} of memory on {device.name}"
         say(f"{size} · {memory} · {device.label}")
-        if self._seconds:
-            say(f"{units.number(self._config.train.steps)} steps take {units.about(self._seconds)}")
+        if self._time.total:
+            ahead, steps = self._config.train.steps - self._began, self._config.train.steps
+            say(f"{units.number(ahead)} steps take {units.about(self._time.total * ahead / steps)}")
         for finding in findings(report, self._config):
             say(f"Note: {finding.text}")
         say(f"The run goes into {self._folder.path}")
