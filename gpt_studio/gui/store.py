@@ -205,7 +205,13 @@ class Store(QObject):
         else:
             if "calibrate" in state.running:
                 self._submit(Stop("calibrate"))
-            self._submit(Train(state.resolved(state.config), resume=state.resumable))
+            self._submit(Train(self._trained(state), resume=state.resumable))
+
+    def _trained(self, state: State) -> RunConfig:
+        """The config to train with. What is left to the device a run decides once, when it begins."""
+        if state.run and state.resumable and state.config.train.attention == "auto":
+            return state.config.changed("train", {"attention": state.run.config.train.attention})
+        return state.resolved(state.config)
 
     def stop_training(self) -> None:
         self._submit(Stop("train"))

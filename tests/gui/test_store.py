@@ -8,6 +8,7 @@ from gpt_studio.core.config import RunConfig
 from gpt_studio.core.events import (
     BatchRead,
     Built,
+    Calibrated,
     Compared,
     DemoOpened,
     Device,
@@ -42,6 +43,7 @@ from gpt_studio.core.requests import (
     Stop,
     Train,
 )
+from gpt_studio.core.speed import Speed, shape_of
 from gpt_studio.gui.state import State
 from gpt_studio.gui.store import Store
 
@@ -310,6 +312,23 @@ def test_a_stopped_run_resumes_unless_its_shape_changed(store, sent):
     store.edit("model", {"num_layers": 9})
     assert not store.state.resumable
     assert store.state.primary == "train"
+
+
+def test_a_run_goes_on_with_the_attention_it_began_with(store, sent):
+    """Another kernel rounds otherwise: the run would not be the one that never stopped."""
+    train_to(store, 10)  # with "auto", before the speed is known
+    speed = Speed("cpu", shape_of(store.state.config), "fused", 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+    store.happened([Stopped("train"), Calibrated(speed)])
+    store.press_primary()
+    assert sent == [Train(store.state.config, resume=True)]
+    assert sent[0].config.train.attention == "auto"
+    store.edit("model", {"num_layers": 9})
+    store.press_primary()
+    assert sent[1].config.train.attention == "fused"
+    store.happened([Started("train"), Built(sent[1].config, 1000, "cpu", 0, 1.0), Step(1, VALUES)])
+    store.happened([Stopped("train"), Calibrated(dataclasses.replace(speed, attention="plain"))])
+    store.press_primary()
+    assert sent[2] == Train(sent[1].config, resume=True)
 
 
 def test_a_finished_run_resumes_once_there_are_more_steps(store):
