@@ -20,13 +20,13 @@ import numpy as np
 from gpt_studio.core import forecast as core
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.events import DataReport, TextFacts
-from gpt_studio.core.forecast import Guess, causes, forecast, slope, unsure
+from gpt_studio.core.forecast import Guess, bend, causes, forecast, room, slope, unsure
 from gpt_studio.core.metrics import METRICS, History
 
 RUNS = Path(__file__).parent / "data" / "forecast_runs.json"
 LOOKS = (0.0, 0.1, 0.25, 0.5, 0.75)  # shares of a run after which the band is looked at
 FITTED = (0.05, 0.1, 0.15, 0.25, 0.35, 0.5, 0.65, 0.75, 0.9)  # after which the curve's constants are fitted
-RIDGE = 0.3  # how strongly effects are pulled to zero
+RIDGE = 0.03  # how strongly effects are pulled to zero
 CLAIMED = 0.9
 
 
@@ -103,10 +103,15 @@ def fit(known: list[Run]) -> Fit:
     looks = [_look(run, share) for run in known for share in FITTED if run.until(share).validation_losses]
     kept = sum(look.slope * look.still / look.ahead for look in looks) / sum(look.slope**2 for look in looks)
     curve_error = _typical(
-        [(look.still - kept * look.slope * look.ahead) / look.ahead**core.BENT for look in looks]
+        [
+            _missed(
+                look.still, Guess(kept * look.slope * look.ahead, bend(look.slope, look.ahead), look.below)
+            )
+            for look in looks
+        ]
     )
 
-    ratios = [abs(miss) / prior_error for miss in misses]
+    ratios = [abs(miss) / prior_error for miss in misses] * len(FITTED)  # as often as during a run
     for share in FITTED:
         for run, guess in zip(known, guesses, strict=True):
             if run.until(share).validation_losses:
@@ -114,9 +119,10 @@ def fit(known: list[Run]) -> Fit:
                 before = Guess(
                     math.log(run.report.unigram / look.loss) + guess, prior_error * unsure(run.report)
                 )
-                error = core.NOISE + curve_error * look.ahead**core.BENT
-                both = before.corrected(Guess(kept * look.slope * look.ahead, error))
-                ratios.append(abs(look.still - both.mean) / both.error)
+                error = core.NOISE + curve_error * bend(look.slope, look.ahead)
+                curve = Guess(kept * look.slope * look.ahead, error, look.below)
+                both = before.corrected(curve)
+                ratios.append(_missed(look.still, both))
     return Fit(effects(known), prior_error, kept, curve_error, float(np.quantile(ratios, CLAIMED)))
 
 
@@ -124,15 +130,19 @@ class _Look(NamedTuple):
     """A run on its way."""
 
     loss: float
-    slope: float  # of log loss over log steps
+    slope: float  # of log loss over log steps, not of a sudden drop
     ahead: float  # e-folds of steps
     still: float  # what the log of the loss still changed
+    below: float  # how many times as far it may be wrong on the lower side
 
 
 def _look(run: Run, share: float) -> _Look:
     history = run.until(share)
     step, loss = history.validation_steps[-1], history.validation_losses[-1]
-    return _Look(loss, slope(history), math.log(run.config.train.steps / step), math.log(run.end / loss))
+    return _Look(
+        loss, max(slope(history), -core.STEEPEST), math.log(run.config.train.steps / step),
+        math.log(run.end / loss), 1 + core.SUDDEN * room(run.report, loss),
+    )  # fmt: skip
 
 
 def effects(known: list[Run]) -> dict[str, float]:
@@ -151,6 +161,12 @@ def _target(run: Run) -> float:
 
 def _change(run: Run, effects: dict[str, float]) -> float:
     return sum(effects[name] * value for name, value in causes(run.config, run.report).items())
+
+
+def _missed(end: float, guess: Guess) -> float:
+    """In errors of this side."""
+    miss = (end - guess.mean) / guess.error
+    return max(miss, -miss / guess.below)
 
 
 def _typical(misses: list[float]) -> float:

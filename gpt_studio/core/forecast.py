@@ -20,21 +20,28 @@ from gpt_studio.core.shapes import block_shapes, count
 
 # How the logarithm of loss / unigram entropy depends on each of `causes`.
 EFFECTS = {
-    "one": 0.066,
-    "pairs": 0.547,
-    "context": 0.401,
-    "learning": 0.172,
-    "size": 0.102,
-    "vocabulary": 0.044,
-    "too fast": 0.162,
+    "one": 0.010,
+    "pairs": 0.812,
+    "context": -0.310,
+    "much": -0.127,
+    "learning": 1.119,
+    "size": 0.098,
+    "vocabulary": 0.062,
+    "too fast": 0.112,
 }
-PRIOR_ERROR = 0.157  # standard deviation of that guess on texts not fitted, times `unsure`
-SLOPE_KEPT = 0.69  # of the slope of log loss over log steps, on average, until the end
-CURVE_ERROR = 0.124  # standard deviation of that guess, with an e-fold of steps still to come
+PRIOR_ERROR = 0.164  # standard deviation of that guess on texts not fitted, times `unsure`
+SLOPE_KEPT = 0.75  # of the slope of log loss over log steps, on average, until the end
+CURVE_ERROR = 0.040  # standard deviation of that guess, an e-fold of steps before the end, if flat
+STEEP = 4.0  # how much larger it is at a slope of 1, as steep ones change most
 BENT = 1.25  # the power of the e-folds it grows with, as slopes change
 NOISE = 0.004  # standard deviation with none to come
-WIDTH = 1.63  # standard deviations on each side that hold nine ends in ten
+WIDTH = 1.59  # standard deviations on each side that hold nine ends in ten
 
+STEEPEST = 1.0  # a slope steeper than this is of a sudden drop, which ends
+SUDDEN = 3.0  # how much further down a curve may end, for each e-fold such a drop could still bring
+
+HALF = 2.0  # what `learned` is when half of what can be learned is
+MUON = 1.5  # steps of AdamW a step of Muon is worth
 RATE = 4e-3  # learning rates above it bring a model no further,
 TOO_FAST = 8e-3  # and above this one they harm
 LEAST = 3  # points of a slope
@@ -55,6 +62,7 @@ class Guess:
 
     mean: float
     error: float
+    below: float = 1.0  # how many times as far it may be wrong on the lower side
 
     def corrected(self, seen: Guess) -> Guess:
         """This guess and one from what was seen, weighed by their precision.
@@ -63,7 +71,12 @@ class Guess:
         """
         apart = abs(self.mean - seen.mean) / math.hypot(self.error, seen.error)
         mine, others = (self.error * max(1.0, apart)) ** -2, seen.error**-2
-        return Guess((mine * self.mean + others * seen.mean) / (mine + others), (mine + others) ** -0.5)
+        share = others / (mine + others)
+        return Guess(
+            self.mean + share * (seen.mean - self.mean),
+            (mine + others) ** -0.5,
+            self.below + share * (seen.below - self.below),
+        )
 
 
 def forecast(config: RunConfig, report: DataReport | None, history: History | None = None) -> Band | None:
@@ -73,14 +86,14 @@ def forecast(config: RunConfig, report: DataReport | None, history: History | No
     """
     if report and report.validation_tokens <= config.model.max_length:
         return None  # no loss will be measured
-    guesses = [guess for guess in (prior(config, report), extrapolation(config, history)) if guess]
+    guesses = [guess for guess in (prior(config, report), extrapolation(config, report, history)) if guess]
     if not guesses:
         return None
     guess = guesses[0] if len(guesses) == 1 else guesses[0].corrected(guesses[1])
     if not math.isfinite(guess.mean):
         return None
     reach = WIDTH * guess.error
-    return Band(math.exp(guess.mean - reach), math.exp(guess.mean + reach))
+    return Band(math.exp(guess.mean - reach * guess.below), math.exp(guess.mean + reach))
 
 
 # ---------------------------------------------------------------- before the run
@@ -98,18 +111,19 @@ def prior(config: RunConfig, report: DataReport | None) -> Guess | None:
 def causes(config: RunConfig, report: DataReport) -> dict[str, float]:
     """What moves the loss away from the unigram entropy, where every model comes by in its first steps.
 
-    The further its weights travel, the nearer it comes to what counting long sequences would tell.
+    The further its weights travel, the nearer it comes to what counting long sequences would tell; where
+    they tell very much, not to all of it.
     """
     model, plan = config.model, config.train
     context = math.log(report.context / report.unigram)
-    tokens = plan.effective_batch * model.max_length  # of a step; twice as many are worth 1.4 steps
-    learning = math.log(distance(plan) * math.sqrt(tokens / 1000))
+    done = learned(config)
     size = math.log(model.num_layers * count(block_shapes(model)) / 1e5)
     return {
         "one": 1.0,
         "pairs": math.log(report.bigram / report.unigram),
         "context": context,
-        "learning": learning * context,
+        "much": context**2,
+        "learning": done / (done + HALF) * context,
         "size": size * context,
         "vocabulary": math.log(report.vocab_size / 1000),
         "too fast": max(0.0, math.log(plan.learning_rate / TOO_FAST)),
@@ -119,6 +133,13 @@ def causes(config: RunConfig, report: DataReport) -> dict[str, float]:
 def unsure(report: DataReport) -> float:
     """How errors grow with what long sequences tell: a model may learn that early, late, or not."""
     return math.sqrt(max(0.2, math.log(report.unigram / report.context)))
+
+
+def learned(config: RunConfig) -> float:
+    """How far the weights travel, times the thousands of tokens that each step of the way looks at."""
+    model, plan = config.model, config.train
+    tokens = plan.effective_batch * model.max_length
+    return distance(plan) * tokens / 1000 * (MUON if plan.optimizer == "muon" else 1.0)
 
 
 def distance(plan: TrainConfig) -> float:
@@ -132,14 +153,30 @@ def distance(plan: TrainConfig) -> float:
 # ---------------------------------------------------------------- during the run
 
 
-def extrapolation(config: RunConfig, history: History | None) -> Guess | None:
+def extrapolation(config: RunConfig, report: DataReport | None, history: History | None) -> Guess | None:
     """The last validation loss, and the slope before it carried on; None before the first one."""
     if history is None or not history.validation_losses:
         return None
     step, loss = history.validation_steps[-1], history.validation_losses[-1]
     ahead = max(0.0, math.log(config.train.steps / max(1, step)))
-    mean = math.log(loss) + SLOPE_KEPT * slope(history) * ahead if loss > 0 else math.nan
-    return Guess(mean, NOISE + CURVE_ERROR * ahead**BENT)
+    falling = max(slope(history), -STEEPEST)
+    mean = math.log(loss) + SLOPE_KEPT * falling * ahead if loss > 0 else math.nan
+    return Guess(mean, NOISE + CURVE_ERROR * bend(falling, ahead), 1 + SUDDEN * room(report, loss))
+
+
+def bend(slope: float, ahead: float) -> float:
+    """How errors grow with the e-folds ahead; a slope of exactly 0 is one that is not known yet."""
+    return (1 + STEEP * (abs(slope) or STEEPEST)) * math.pow(ahead, BENT)
+
+
+def room(report: DataReport | None, loss: float) -> float:
+    """How far the log loss may suddenly drop: from what pairs tell, or the loss, to what sequences do.
+
+    A model knows pairs early; of when it finds out about sequences, its curve so far does not tell.
+    """
+    if not report or not report.bigram or not report.context or not loss > report.context:
+        return 0.0
+    return max(0.0, math.log(min(loss, report.bigram) / report.context))
 
 
 def slope(history: History) -> float:
