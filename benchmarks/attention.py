@@ -11,8 +11,8 @@ import time
 
 import torch
 
+from gpt_studio.core import step_memory
 from gpt_studio.core.config import GPTConfig
-from gpt_studio.engine import model as model_module
 from gpt_studio.engine.device import fast_products, use_threads
 from gpt_studio.engine.model import GPT, loss
 
@@ -40,7 +40,7 @@ def compare(length: int, low: bool) -> dict[str, float]:
     taken: dict[str, list[float]] = {way: [] for way in LONGEST}
     for _ in range(ROUNDS):
         for way, longest in LONGEST.items():
-            vars(model_module)["SHORT"] = longest
+            step_memory.SHORT = longest
             taken[way].append(seconds(model, ids, low))
     return {way: TOKENS / statistics.median(times[2:]) for way, times in taken.items()}
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gpt_studio.core.config import GPTConfig, RunConfig
-from gpt_studio.core.step_memory import SHORT
+from gpt_studio.core.step_memory import attends_plainly
 from gpt_studio.engine.device import fast_products
 from gpt_studio.engine.model import GPT
 from gpt_studio.engine.optimizers import make_optimizer
@@ -273,10 +273,10 @@ def our_writer(config: GPTConfig, precision: str, device: str = "cpu") -> Writer
 
 def chosen(config: RunConfig) -> str:
     """What the engine takes for this shape on a CPU: kernel of attention, library of float32 products."""
-    kernel = config.train.attention
-    if kernel == "auto":
-        kernel = "plain" if config.model.max_length <= SHORT else "fused"
+    plain = attends_plainly(config.train.attention, "cpu", config.model.max_length)
     with fast_products():
         exact = torch.backends.mkldnn.matmul.fp32_precision == "bf16"
     library = ", oneDNN" if exact else ", torch's own"
-    return f"{kernel} attention" + (library if config.train.precision == "fp32" else "")
+    return f"{'plain' if plain else 'fused'} attention" + (
+        library if config.train.precision == "fp32" else ""
+    )

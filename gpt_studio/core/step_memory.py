@@ -14,6 +14,11 @@ MUON_BATCH = 2**20  # numbers that Muon works on at once, if one matrix has not 
 RANDOM_STATE = 5056  # of a CPU generator; checkpointing keeps one per block to drop the same values again
 
 
+def attends_plainly(choice: str, kind: str, length: int) -> bool:
+    """Whether texts of a length attend by plain products: as chosen, or by "auto" as suits the device."""
+    return choice == "plain" or (choice == "auto" and kind == "cpu" and length <= SHORT)
+
+
 class _Tape:
     """Bytes alive by part, and how they were divided when they were most."""
 
@@ -54,9 +59,7 @@ class StepMemory:
         self.act = self.item * rows * width  # a matrix product's input or output
         self.hidden = model.forward_expansion * self.act
         self.statistics = 2 * FP32 * rows  # mean and spread, kept by each layer norm
-        attention = config.train.attention
-        short = kind == "cpu" and model.max_length <= SHORT
-        plain = attention == "plain" or (attention == "auto" and short)
+        plain = attends_plainly(config.train.attention, kind, model.max_length)
         self.tables = self.item * rows * model.heads * model.max_length if plain else 0  # T × T for each head
         self.sums = 0 if plain else FP32 * rows * model.heads  # kept by fused attention
         self.chunk = min(CHUNK[kind], rows)

@@ -266,8 +266,10 @@ class PeakMemory:
     """The most memory used while training on a device, in bytes, since this was made.
 
     CUDA: what torch has reserved at most plus the CUDA context, which the driver reports where it can
-    (it alone holds some hundred MB). CPU: the resident memory of the whole process, libraries and texts
-    too, seen at each `look()` only.
+    (it alone holds some hundred MB). CPU: the resident memory of the whole process with its libraries. On
+    Linux the system follows it; elsewhere it is seen at each `look()` only, and the peak on the way back,
+    with the gradients of the logits, is missed. Pages of the texts, which the system takes back when it
+    needs them, do not count.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -276,17 +278,26 @@ class PeakMemory:
         self._peak = 0
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
+        else:
+            self._follows = _forget_peak()
+            self._files = _of_files(self._process)
 
     def look(self) -> None:
         """Remember the process's memory if it is the most so far; call it where much is alive."""
         if self._device.type == "cpu":
-            self._peak = max(self._peak, self._process.memory_info().rss)
+            self._see(self._process.memory_info().rss)
 
     def read(self) -> int:
         """The most so far."""
         if self._device.type == "cuda":
             return torch.cuda.max_memory_reserved(self._device) + self._context()
+        if self._follows:
+            self._see(_peak_followed())
         return self._peak
+
+    def _see(self, resident: int) -> None:
+        texts = max(0, _of_files(self._process) - self._files)
+        self._peak = max(self._peak, resident - texts)
 
     def _context(self) -> int:
         """What it holds or, in a container that hides processes, what it took when it was first used."""
@@ -294,6 +305,26 @@ class PeakMemory:
             return held
         described = _cuda(self._device.index or 0)
         return described.overhead if described else 0
+
+
+def _forget_peak() -> bool:
+    """Let Linux follow the most memory of this process anew; False where it does not (`man 5 proc`)."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def _peak_followed() -> int:
+    """Bytes this process held at most since then."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
+
+
+def _of_files(process: psutil.Process) -> int:
+    """Bytes of resident memory that are pages of files; 0 where the system does not tell."""
+    return int(getattr(process.memory_info(), "shared", 0))
 
 
 def _cuda_context(device: torch.device) -> int:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from gpt_studio import __version__
 from gpt_studio.core.config import RunConfig
-from gpt_studio.core.errors import StudioError
 from gpt_studio.core.estimate import training_memory
 from gpt_studio.core.events import Calibrated, Device, DeviceMeasured
 from gpt_studio.core.machine import Machine
 from gpt_studio.core.runner import Job
 from gpt_studio.core.speed import shape_of
 from gpt_studio.engine.calibration import calibrate, matrix_rates
-from gpt_studio.engine.device import devices, library, out_of_memory_explained
+from gpt_studio.engine.device import devices, library, out_of_memory_explained, return_memory
+from gpt_studio.engine.shortage import no_room_to_measure
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Knowledge:
         """Tell of the device, then of the speed of a run's steps on it; measure what is not known yet."""
         found = self._found[name]
         if not self.device(name).rates:
-            with out_of_memory_explained(_no_room):
+            with out_of_memory_explained(no_room_to_measure):
                 rates = yield from matrix_rates(found)
             self._machine.remember_rates(found, rates)
             self._machine.save()
@@ -51,12 +51,15 @@ class Knowledge:
         if known:
             yield Calibrated(known)
             return
-        with out_of_memory_explained(_no_room):
-            for event in calibrate(config, name):
-                if isinstance(event, Calibrated):
-                    self._machine.remember_speed(found, event.speed)
-                    self._machine.save()
-                yield event
+        try:
+            with out_of_memory_explained(no_room_to_measure):
+                for event in calibrate(config, name):
+                    if isinstance(event, Calibrated):
+                        self._machine.remember_speed(found, event.speed)
+                        self._machine.save()
+                    yield event
+        finally:
+            return_memory()  # the pieces may have been larger than the model to come
 
     def remember_run(self, config: RunConfig, name: str, peak: int) -> None:
         """Learn from the most memory that a run has taken, in bytes, what the next one will."""
@@ -64,7 +67,3 @@ class Knowledge:
         log.info("Training memory: %d bytes predicted, %d measured", predicted.total, peak)
         self._machine.remember_run(self._found[name], predicted, peak)
         self._machine.save()
-
-
-def _no_room() -> StudioError:
-    return StudioError("There is not enough memory to measure how fast this would be.")

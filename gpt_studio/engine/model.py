@@ -15,8 +15,9 @@ from torch.utils.checkpoint import checkpoint
 
 from gpt_studio.core.config import GPTConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.step_memory import SHORT
+from gpt_studio.core.step_memory import attends_plainly
 from gpt_studio.engine.device import kind_of
+from gpt_studio.engine.kernels import gelu_
 
 
 class SelfAttention(nn.Module):
@@ -49,9 +50,7 @@ class SelfAttention(nn.Module):
 def _attend(q: Tensor, k: Tensor, v: Tensor, past: int, kernel: str = "auto") -> Tensor:
     """What T new tokens find in all up to themselves: q (B, H, T, D/H), k, v (B, H, P + T, D/H) -> as q"""
     length = q.size(2)
-    if kernel == "auto":
-        kernel = "plain" if length <= SHORT and kind_of(q) == "cpu" else "fused"
-    if kernel == "plain" and not past:
+    if not past and attends_plainly(kernel, kind_of(q), length):
         return _attend_plainly(q, k, v)
     # Without a past the plain causal kernel is right and fastest. One new token may see everything.
     mask = _causal_mask(length, past, q.device) if past and length > 1 else None
@@ -88,7 +87,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, T, D)"""
-        out: Tensor = self.projection(F.gelu(self.expansion(x), approximate="tanh"))
+        out: Tensor = self.projection(gelu_(self.expansion(x)))
         return out
 
 

@@ -65,12 +65,13 @@ from gpt_studio.engine.device import (
     return_memory,
     use_threads,
 )
-from gpt_studio.engine.footprint import peak
+from gpt_studio.engine.footprint_process import peak_elsewhere
 from gpt_studio.engine.generator import generate, release
 from gpt_studio.engine.knowledge import Knowledge
 from gpt_studio.engine.library import Library
 from gpt_studio.engine.model import GPT, loss
 from gpt_studio.engine.optimizers import Optimizers, make_optimizer, moments
+from gpt_studio.engine.shortage import no_room_for_the_model, no_room_to_save, no_room_to_write
 from gpt_studio.engine.tokenizer_files import write_tiktoken
 from gpt_studio.engine.tokenizers import Tokenizer
 from gpt_studio.engine.trainer import train
@@ -194,7 +195,8 @@ class Session:
 
     def _check_memory(self, request: CheckMemory) -> Job:
         _check(request.config)
-        yield MemoryChecked(request.config, self._device, peak(request.config, self._device))
+        peak = yield from peak_elsewhere(request.config, self._device)
+        yield MemoryChecked(request.config, self._device, peak)
 
     def _train(self, request: Train) -> Job:
         """A failure before the new model is built leaves the old one as it was."""
@@ -222,7 +224,7 @@ class Session:
             return_memory()
 
     def _built(self, config: RunConfig, dataset: Dataset) -> Run:
-        with out_of_memory_explained(_no_room_for_the_model):
+        with out_of_memory_explained(no_room_for_the_model):
             torch.manual_seed(config.train.seed)
             model = GPT(config.model).to(self._device)  # made on the CPU: the same weights on any device
             optimizer = make_optimizer(model, config.train)
@@ -248,7 +250,7 @@ class Session:
                 f"All {units.number(config.train.steps)} steps are done.",
                 tries="Raise the number of steps to go on.",
             )
-        with out_of_memory_explained(_no_room_for_the_model):
+        with out_of_memory_explained(no_room_for_the_model):
             run.renew_optimizer(config.train)
         run.config, run.fingerprint = config, dataset.report.fingerprint
         return run
@@ -274,7 +276,7 @@ class Session:
 
     def _generate(self, request: Generate) -> Job:
         self._answer = self._written(self._needed_run(), request)
-        with out_of_memory_explained(_no_room_to_write):
+        with out_of_memory_explained(no_room_to_write):
             yield from self._answer
 
     def _written(self, run: Run, request: Generate) -> Job:
@@ -287,7 +289,7 @@ class Session:
 
     def _save(self, request: Save) -> Job:
         run = self._needed_run()
-        with out_of_memory_explained(_no_room_to_save):
+        with out_of_memory_explained(no_room_to_save):
             remembered = moments(run.model, run.optimizer)
             kept = Checkpoint(
                 run.config, run.step, run.tokenizer, run.model, run.history, remembered, run.fingerprint
@@ -307,7 +309,7 @@ class Session:
         """The run of a checkpoint, in the place of the one there is."""
         self._refuse_while_training()
         found = checkpoint.load(path)
-        with out_of_memory_explained(_no_room_for_the_model):
+        with out_of_memory_explained(no_room_for_the_model):
             model = found.model.to(self._device)
             optimizer = make_optimizer(model, found.config.train, found.moments)
         run = Run(
@@ -333,7 +335,7 @@ class Session:
 
     def _move(self, run: Run, device: str) -> None:
         try:
-            with out_of_memory_explained(_no_room_for_the_model):
+            with out_of_memory_explained(no_room_for_the_model):
                 run.model.to(device)
                 run.renew_optimizer(run.config.train)
         except Exception:
@@ -367,30 +369,6 @@ def _check(config: RunConfig) -> None:
         for problem in getattr(config, section).problems().values():
             remedies = tuple(Remedy(fix.label, section, fix.changes) for fix in problem.fixes)
             raise StudioError(problem.text, kept="Nothing was changed.", remedies=remedies)
-
-
-def _no_room_for_the_model() -> StudioError:
-    return StudioError(
-        "There is not enough memory for this model.",
-        kept="The model there was is kept.",
-        tries="Use fewer layers, a smaller embedding or another device.",
-    )
-
-
-def _no_room_to_write() -> StudioError:
-    return StudioError(
-        "There is not enough memory to write an answer.",
-        kept="The model is as it was.",
-        tries="Stop the training first, or close other programs.",
-    )
-
-
-def _no_room_to_save() -> StudioError:
-    return StudioError(
-        "The checkpoint was not saved — there is not enough memory to copy the model",
-        kept="The model is still in memory, and an earlier file of this name is unchanged.",
-        tries="Stop the training or close other programs, then save again.",
-    )
 
 
 def _load_libraries() -> None:

@@ -134,7 +134,7 @@ def test_memory_is_kept_for_what_is_needed_next_until_it_is_returned():
     """
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     faults, returned = map(int, ran.stdout.split())
-    assert faults < 100  # the pages of 10 blocks of 4 MiB would be 10 240
+    assert faults < 5000  # all pages of 10 blocks of 4 MiB would be 10 240
     assert returned > 30 * 2**20
 
 

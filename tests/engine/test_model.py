@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from gpt_studio import GPT, GPTConfig
+from gpt_studio.core import step_memory
 from gpt_studio.core.errors import StudioError
 from gpt_studio.engine import model as model_module
 from gpt_studio.engine.model import KVCache, loss
@@ -223,14 +224,14 @@ def attended(length, precision):
 def test_plain_products_attend_as_the_fused_kernel_does(monkeypatch, length, precision, tolerance):
     plain = attended(length, precision)
     monkeypatch.setattr(model_module, "_attend_plainly", None)
-    monkeypatch.setattr(model_module, "SHORT", 0)
+    monkeypatch.setattr(step_memory, "SHORT", 0)
     for found, expected in zip(plain, attended(length, precision), strict=True):
         torch.testing.assert_close(found, expected, atol=tolerance, rtol=tolerance)
 
 
 def test_plain_products_in_bf16_lose_no_more_than_bf16_does(monkeypatch):
     plain = attended(64, torch.bfloat16)
-    monkeypatch.setattr(model_module, "SHORT", 0)
+    monkeypatch.setattr(step_memory, "SHORT", 0)
     for found, exact in zip(plain, attended(64, torch.float64), strict=True):
         assert (found.double() - exact).norm() < 0.01 * exact.norm()
 

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from gpt_studio.core import step_memory
 from gpt_studio.core.config import GPTConfig, TrainConfig
 from gpt_studio.engine import model as model_module
 from gpt_studio.engine.model import GPT, KVCache
@@ -57,7 +58,7 @@ def test_the_plan_decides_how_to_attend(monkeypatch, asked, plainly):
 
 
 def test_plain_attention_is_there_for_long_texts_too(monkeypatch):
-    monkeypatch.setattr(model_module, "SHORT", 4)
+    monkeypatch.setattr(step_memory, "SHORT", 4)
     monkeypatch.setattr(model_module.F, "scaled_dot_product_attention", None)
     learn(made(attention="plain"), 1)
 
@@ -68,7 +69,7 @@ def test_both_ways_to_attend_learn_the_same():
 
 def test_writing_with_a_cache_keeps_its_own_way(monkeypatch):
     step = made(attention="plain")
-    monkeypatch.setattr(model_module, "SHORT", 4)
+    monkeypatch.setattr(step_memory, "SHORT", 4)
     monkeypatch.setattr(model_module, "_attend_plainly", None)
     with torch.inference_mode():
         step.model(torch.zeros(1, 8, dtype=torch.long), KVCache(step.model))
