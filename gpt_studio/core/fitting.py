@@ -27,6 +27,9 @@ class Fitted:
     changes: tuple[str, ...]  # such as "micro-batch 4 × 4", "chunked loss"; none if it fitted as it was
     need: int  # bytes
     price: float
+    smaller: bool = (
+        False  # batches than wished, whose smaller products may be slower: that is not in the price
+    )
 
     @property
     def way(self) -> str:
@@ -38,7 +41,11 @@ class Fitted:
     def cost(self) -> str:
         """What that costs in time, in words."""
         more = self.price - 1
-        return f"about {units.percent(more)} slower" if more >= 0.005 else "about as fast"
+        if more < 0.005:
+            return "a little slower, as smaller batches are" if self.smaller else "about as fast"
+        return (
+            f"about {units.percent(more)} slower{', and what smaller batches cost' if self.smaller else ''}"
+        )
 
 
 def fit(config: RunConfig, device: Device, capacity: int, speed: Speed | None = None) -> Fitted | None:
@@ -51,7 +58,9 @@ def fit(config: RunConfig, device: Device, capacity: int, speed: Speed | None = 
     for candidate in _candidates(config):
         need = training_memory(candidate, device).total
         if need <= capacity:
-            return Fitted(candidate, _changes(config, candidate), need, _price(config, candidate, speed))
+            smaller = candidate.train.batch_size < config.train.batch_size
+            price = _price(config, candidate, speed)
+            return Fitted(candidate, _changes(config, candidate), need, price, smaller)
     return None
 
 

@@ -17,7 +17,7 @@ from gpt_studio.gui.theme import color, follow, font, look, style_font
 from gpt_studio.gui.widgets import ElidedLabel, IconLabel, Label
 
 MEANING = {
-    "weights": "The numbers the model learns.",
+    "weights": "The numbers the model learns; with bf16 and fp16 a copy of the matrices besides.",
     "gradients": "How each weight should change, worked out anew at every step.",
     "optimizer": "Running averages of the gradients: two of each with AdamW, one of a matrix with Muon.",
     "activations": "What every layer computed on the way forward, kept for the way back.",
@@ -121,7 +121,7 @@ class CheckRow(QWidget):
         self._said.setToolTip("")
         if exact:
             off = units.percent(abs(estimated - exact) / exact, 2)
-            self._said.setText(f"Exact {units.memory(exact)} · estimate {off} off")
+            self._said.setText(f"Tensors exactly {units.memory(exact)} · estimate {off} off")
             self._said.setToolTip(
                 f"Tensors hold {units.number(exact)} bytes at most; estimated: {units.number(estimated)}. "
                 "The other parts come on top."

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from PySide6.QtCore import QObject, QTimer
 
 from gpt_studio.core import units
@@ -22,12 +20,9 @@ SMALLER = "Fewer layers, a smaller embedding or a shorter context would."
 class Numbers(QObject):
     """Turns what the estimate panel wishes for, and what it lacks, into the store's wishes."""
 
-    def __init__(
-        self, store: Store, panel: EstimatePanel, note: Callable[[str], None], parent: QObject
-    ) -> None:
-        """`note` says something in the status bar."""
+    def __init__(self, store: Store, panel: EstimatePanel, parent: QObject) -> None:
         super().__init__(parent)
-        self._store, self._panel, self._note = store, panel, note
+        self._store, self._panel = store, panel
         self._waiting: tuple[str, Shape] | None = None  # the device and shape the timer is running for
         self._asked: tuple[str, Shape] | None = None  # what was asked for last
         self._trained = False  # when last looked at
@@ -52,13 +47,11 @@ class Numbers(QObject):
         need = units.memory(least(config, state.device))
         text = f"Takes at least {need}, even with batch 1, chunked loss and checkpointing. {SMALLER}"
         self._panel.tell(text)
-        self._note(text)
 
     def _use(self, config: RunConfig, told: str) -> None:
         told = told[:1].upper() + told[1:]
         self._store.use(config)
         self._panel.tell(told)
-        self._note(told)
 
     def _look(self, state: State) -> None:
         """Wait for the speed that is missing, from the last edit that made it so."""

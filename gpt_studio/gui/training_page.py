@@ -287,7 +287,10 @@ class TrainingPage(QWidget):
     def _show_expected(self) -> None:
         """Where the last validation loss is expected, by the curve so far."""
         report, config = self._state.report, self._config
-        known = report is not None and report.data == config.data
+        ahead = (
+            not self.history or self.history.steps[-1] < config.train.steps
+        )  # later there is no more to expect
+        known = ahead and report is not None and report.data == config.data
         band = forecast(config, report, self.history) if known and report else None
         self.loss.set_expected((band.low, band.high) if band else None)
         self._legend.update()

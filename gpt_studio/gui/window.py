@@ -67,7 +67,7 @@ class Window(QMainWindow):
         self._closing = False  # what is not saved has been asked about
         self._waiting_to_close = False  # for a file that is being written
         self._build()
-        self.numbers = Numbers(self.store, self.settings_panel.estimate, self.status.note, self)
+        self.numbers = Numbers(self.store, self.settings_panel.estimate, self)
         self._connect()
         self._restore()
         self.store.changed.emit(self.store.state)
