@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import logging
 import os
 import sys
@@ -159,6 +160,7 @@ def keep_memory() -> None:
 
 def return_memory() -> None:
     """Give memory that torch no longer uses back, to the GPU and to the system, for others."""
+    gc.collect()  # a model and its optimizer hold each other in circles
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     if libc := _glibc():

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from pathlib import Path
+
+import psutil
 
 from gpt_studio import __version__
 from gpt_studio.core.config import RunConfig
@@ -24,6 +27,7 @@ class Knowledge:
 
     def __init__(self, file: Path) -> None:
         """`file` keeps what is measured for the next start."""
+        self._resident = _resident()
         self._found = {device.name: device for device in devices()}
         self._machine = Machine(file, f"{library()}, GPT Studio {__version__}")
         for device in self._found.values():
@@ -52,8 +56,8 @@ class Knowledge:
             yield Calibrated(known)
             return
         try:
-            with out_of_memory_explained(no_room_to_measure):
-                for event in calibrate(config, name):
+            with out_of_memory_explained(no_room_to_measure), closing(calibrate(config, name)) as events:
+                for event in events:
                     if isinstance(event, Calibrated):
                         self._machine.remember_speed(found, event.speed)
                         self._machine.save()
@@ -61,9 +65,17 @@ class Knowledge:
         finally:
             return_memory()  # the pieces may have been larger than the model to come
 
+    def left_over(self, name: str) -> int:
+        """Bytes that other work has left in the memory of a device since the start: no run to come needs them."""
+        return max(0, _resident() - self._resident) if self._found[name].kind == "cpu" else 0
+
     def remember_run(self, config: RunConfig, name: str, peak: int) -> None:
         """Learn from the most memory that a run has taken, in bytes, what the next one will."""
         predicted = training_memory(config, self.device(name))
         log.info("Training memory: %d bytes predicted, %d measured", predicted.total, peak)
         self._machine.remember_run(self._found[name], predicted, peak)
         self._machine.save()
+
+
+def _resident() -> int:
+    return int(psutil.Process().memory_info().rss)

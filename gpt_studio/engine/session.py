@@ -259,7 +259,7 @@ class Session:
         release()  # weights that are about to change need no copy
         last = run.history.row(-1) if run.history else {"tokens": 0.0, "seconds": 0.0}
         before = (run.step, int(last["tokens"]), last["seconds"])
-        taken = 0
+        left, taken = self._knowledge.left_over(self._device), 0
         try:
             with closing(train(run.model, run.optimizer, dataset, run.config, *before)) as events:
                 for event in events:
@@ -270,7 +270,7 @@ class Session:
                     yield event
         finally:
             if taken and run.step > before[0] + 1:
-                self._knowledge.remember_run(run.config, self._device, taken)
+                self._knowledge.remember_run(run.config, self._device, taken - left)
 
     # ------------------------------------------------------------ chat
 

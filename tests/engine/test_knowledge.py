@@ -1,5 +1,6 @@
 """What a session learns of its devices, for itself and for the next one."""
 
+import psutil
 import pytest
 
 from gpt_studio.core.config import GPTConfig, RunConfig, TrainConfig
@@ -70,5 +71,14 @@ def test_speeds_of_another_release_are_measured_again(file, monkeypatch):
     """A release may be faster."""
     told(Knowledge(file))
     monkeypatch.setattr(knowledge, "__version__", "0.0.9")
-    monkeypatch.setattr(knowledge, "calibrate", lambda *_: iter(()))
+    monkeypatch.setattr(knowledge, "calibrate", lambda *_: (event for event in ()))
     assert [type(event) for event in told(Knowledge(file))] == [DeviceMeasured]
+
+
+def test_what_calibrating_took_is_given_back(file):
+    large = CONFIG.changed("model", {"embed_size": 1024, "vocab_size": 4096})
+    known = Knowledge(file)
+    list(known.calibrate(CONFIG, "cpu"))  # libraries are loaded, and stay
+    before = psutil.Process().memory_info().rss
+    list(known.calibrate(large, "cpu"))
+    assert psutil.Process().memory_info().rss - before < 2**25
