@@ -66,7 +66,7 @@ class Knowledge:
             return_memory()  # the pieces may have been larger than the model to come
 
     def left_over(self, name: str) -> int:
-        """Bytes that other work has left in the memory of a device since the start: no run to come needs them."""
+        """Bytes that other work has left in a device's memory since the start: no run to come needs them."""
         return max(0, _resident() - self._resident) if self._found[name].kind == "cpu" else 0
 
     def remember_run(self, config: RunConfig, name: str, peak: int) -> None:

@@ -463,7 +463,7 @@ def test_every_lack_of_memory_is_said_in_words(session, config, monkeypatch, nam
         raise torch.OutOfMemoryError("CUDA out of memory")
         yield
 
-    def full(*arguments):
+    def full(*arguments, **options):
         return fail() if name in ("prepare", "generate") else next(fail())
 
     with monkeypatch.context() as patch:
