@@ -11,19 +11,24 @@ from torch.nn import functional as F
 
 from gpt_studio.engine.device import kind_of
 
-PIECE = 2**15  # numbers that GELU works on at once: they stay in the processor's cache
-LEAST = 2**18  # numbers from which on that pays
+PIECE = 2**15  # numbers that a thread's GELU works on at once: they stay in the processor's cache
+LEAST = 8  # pieces from which on that pays
 LINEAR = 2 * math.sqrt(2 / math.pi)
 CUBIC = 0.044715 * LINEAR
 
 
 def gelu_(x: Tensor) -> Tensor:
     """GELU in its tanh form (Hendrycks and Gimpel 2016), of any shape. It may overwrite `x`."""
-    pays = x.numel() >= LEAST and kind_of(x) == "cpu"
+    pays = x.numel() >= LEAST * _piece() and kind_of(x) == "cpu"
     if not (pays and x.requires_grad and torch.is_grad_enabled()) or torch.compiler.is_compiling():
         return F.gelu(x, approximate="tanh")
     y: Tensor = _GELU.apply(x)  # type: ignore[no-untyped-call]
     return y
+
+
+def _piece() -> int:
+    """Numbers that all threads work on at once."""
+    return PIECE * torch.get_num_threads()
 
 
 class _GELU(torch.autograd.Function):
@@ -37,9 +42,8 @@ class _GELU(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         y = torch.empty_like(x)
         one = x.new_ones((), dtype=torch.float32)
-        for piece, y_piece in zip(
-            torch.split(x.view(-1), PIECE), torch.split(y.view(-1), PIECE), strict=True
-        ):
+        pieces = (torch.split(tensor.view(-1), _piece()) for tensor in (x, y))
+        for piece, y_piece in zip(*pieces, strict=True):
             wide = piece.to(torch.float32, copy=True)
             square = wide * wide
             s = (square * CUBIC).add_(LINEAR).mul_(wide).sigmoid_()
