@@ -146,7 +146,8 @@ class State:
     def seconds_for(self, config: RunConfig) -> float | None:
         """Predicted time of a config's whole plan, from the steps of this run where it is the one in force,
         else from the parts of a step; None where neither has been timed."""
-        if config == self.config and self.seconds_per_step > 0 and self.measured_here:
+        same = (config.model, config.train) == (self.config.model, self.config.train)
+        if same and self.seconds_per_step > 0 and self.measured_here:
             return self.seconds_per_step * config.train.steps
         speed = self.speed_of(config)
         return run_time(config, speed).total if speed else None

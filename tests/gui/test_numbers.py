@@ -141,6 +141,9 @@ def test_steps_decide_over_the_prediction(room):
     room.store.happened([Step(1, VALUES)])
     tokens = room.state.config.train.effective_batch * room.state.config.model.max_length
     assert room.panel.time.value() == units.about(tokens / 1000 * room.state.config.train.steps) != predicted
+    room.store.edit("sample", {"temperature": 0.5})  # has nothing to do with it
+    room.store.happened([Step(2, VALUES | {"tokens_per_second": 500.0})])
+    assert room.panel.time.value() == units.about(tokens / 500 * room.state.config.train.steps)
 
 
 def test_energy_is_said_where_the_power_is_known(room):
