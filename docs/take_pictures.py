@@ -66,6 +66,7 @@ class Photographer:
 
 def first_launch(photo: Photographer) -> None:
     photo.wait(lambda: photo.store.state.report is not None and photo.store.state.demo)
+    photo.wait(lambda: photo.store.state.seconds_to_train is not None)
     photo.take("first-launch-dark")
 
 
