@@ -82,7 +82,10 @@ def speed(report: Report, setting: Setting, config: RunConfig, batches: Batches,
             report.remark(f"training: {name} failed: {type(error).__name__}: {str(error)[:200]}")
             continue
         ways[name] = lambda trainer=trainer: [trainer.step(x, y) for _ in range(1 if setting.toy else STEPS)]
-    failed = lambda name, error: report.remark(f"training: {name} failed: {error}")  # noqa: E731
+
+    def failed(name: str, error: Exception) -> None:
+        report.remark(f"training: {name} failed: {error}")
+
     seconds = max(5.0, min(30.0, setting.deadline.left - 5))
     times = take_turns(ways, 3 if setting.toy else 11, 1, Deadline(seconds), failed)
     tokens = x.numel() * (1 if setting.toy else STEPS)
@@ -115,7 +118,7 @@ def curves(report: Report, setting: Setting, config: RunConfig, batches: Batches
     few = Batches(small, setting.device)
     ours = make_trainer(OURS, small, setting.device)
     theirs = make_trainer("transformers", small, setting.device)
-    copy_weights(ours.model, theirs.model)  # type: ignore[arg-type]
+    copy_weights(ours.model, theirs.model)
     steps = 4 if setting.toy else CURVE
     found = [(float(ours.step(*few.at(index))), float(theirs.step(*few.at(index)))) for index in range(steps)]
     last = found[-max(1, steps // 4) :]

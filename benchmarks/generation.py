@@ -74,8 +74,8 @@ class LlamaCpp:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
-        self._out: IO[str] = self._process.stdout  # type: ignore[assignment]
-        self._in: IO[str] = self._process.stdin  # type: ignore[assignment]
+        self._out: IO[str] = self._process.stdout
+        self._in: IO[str] = self._process.stdin
         if self._out.readline().strip() != "ready":
             raise RuntimeError("llama.cpp did not load the model")
 

@@ -91,7 +91,7 @@ class _Peer:
     def step(self, x: Tensor, y: Tensor) -> Tensor:
         with torch.autocast(self.kind, torch.bfloat16, enabled=self.low):
             value = self.loss(x, y)
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -148,13 +148,12 @@ def transformers_model(config: GPTConfig, device: str = "cpu") -> Any:
 
 def litgpt_model(config: GPTConfig, device: str = "cpu") -> Any:
     """A GPT of this shape as litgpt builds it: rotary positions, large vocabularies padded."""
-    from litgpt import GPT as LitGPT  # noqa: N811
-    from litgpt import Config
+    import litgpt
 
     small = config.vocab_size < 1024  # padding to 512 would be most of such a table
     with torch.device(device):
-        model = LitGPT(
-            Config(
+        model = litgpt.GPT(
+            litgpt.Config(
                 block_size=config.max_length,
                 n_layer=config.num_layers,
                 n_embd=config.embed_size,

@@ -36,7 +36,6 @@ class _Known:
 
     overhead: int = 0
     workspace: int = 0
-    watts: float = 0.0  # a person's own figure
     rates: dict[str, dict[str, float]] = field(default_factory=dict)  # by library, then precision
     speeds: list[dict[str, Any]] = field(default_factory=list)  # the latest last
     runs: list[dict[str, int]] = field(default_factory=list)
@@ -46,7 +45,10 @@ Kept = dict[str, _Known]
 
 
 class Machine:
-    """What is known of this machine's devices. Two programs may use one file: each adds what it measured."""
+    """What is known of this machine's devices. Two programs may use one file: each adds what it measured.
+
+    Who writes at the same instant as another may lose that; it is measured again.
+    """
 
     def __init__(self, path: Path, library: str, clock: Callable[[], float] = time.time) -> None:
         """Read the file, if there is a usable one. `library` is what speeds depend on besides the device."""
@@ -69,7 +71,7 @@ class Machine:
         base = self._begun.setdefault(key, device.overhead or kept.overhead or before)
         overhead = base
         if kept.runs:
-            more = median(run["measured"] - run["tensors"] - run["overhead"] for run in kept.runs)
+            more = median(run["measured"] - run["step"] - run["overhead"] for run in kept.runs)
             overhead = max(base // 2, base + round(more))  # a run that measured nonsense does little harm
         return replace(
             device,
@@ -80,21 +82,15 @@ class Machine:
         )
 
     def speed(self, device: Device, shape: Shape) -> Speed | None:
-        """The latest speed of steps of this shape, if it is not old; the person's watts if no meter told."""
+        """The latest speed of steps of this shape, if it is not old."""
         found = (speed for speed in self.speeds(device) if speed.shape == shape)
         return next(found, None)
 
     def speeds(self, device: Device) -> Iterator[Speed]:
         """All that are not old, the latest first."""
-        kept = self._of(device)
-        for entry in reversed(kept.speeds):
+        for entry in reversed(self._of(device).speeds):
             if abs(self._clock() - entry["at"]) < MONTH and entry["library"] == self._library:
-                speed = _speed(entry["speed"])
-                yield replace(speed, device=device.name, watts=speed.watts or kept.watts)
-
-    def watts(self, device: Device) -> float:
-        """What a person said that the device draws; 0 where they did not."""
-        return self._of(device).watts
+                yield replace(_speed(entry["speed"]), device=device.name)
 
     # ------------------------------------------------------------ what is learned
 
@@ -126,19 +122,10 @@ class Machine:
         age: float = self._clock() - old["at"]
         return same or abs(age) >= MONTH
 
-    def remember_watts(self, device: Device, watts: float) -> None:
-        """Keep what a person says that the device draws."""
-
-        def change(kept: _Known) -> None:
-            kept.watts = watts
-
-        self._change(device, change)
-
     def remember_run(self, device: Device, predicted: Memory, measured: int) -> None:
         """Keep the most memory that a training run took, beside what was predicted."""
         base = self._begun.get(_key(device), 0)
-        tensors = predicted.total - predicted.overhead
-        run = {"tensors": tensors, "overhead": base, "total": predicted.total, "measured": measured}
+        run = {"step": predicted.reserved, "overhead": base, "measured": measured}
 
         def change(kept: _Known) -> None:
             kept.runs = [*kept.runs, run][-RUNS:]
@@ -218,7 +205,6 @@ def _known(entry: Mapping[str, Any]) -> _Known:
     return _Known(
         overhead=int(_amount(entry.get("overhead"))),
         workspace=int(_amount(entry.get("workspace"))),
-        watts=_amount(entry.get("watts")),
         rates=rates,
         speeds=[one for one in entry.get("speeds", []) if _is_speed(one)][-SPEEDS:],
         runs=[one for one in entry.get("runs", []) if _is_run(one)][-RUNS:],
@@ -237,7 +223,7 @@ def _is_run(one: Any) -> bool:
     return isinstance(one, dict) and all(_is_amount(one.get(name)) for name in RUN)
 
 
-RUN = ("tensors", "overhead", "total", "measured")
+RUN = ("step", "overhead", "measured")
 
 
 def _is_speed(one: Any) -> bool:

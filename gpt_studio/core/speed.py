@@ -76,13 +76,10 @@ def resolved(config: RunConfig, speed: Speed | None) -> RunConfig:
 
 
 def seconds_per_step(config: RunConfig, speed: Speed) -> float:
-    """Predicted time of one step, validation and samples not counted.
-
-    A speed measured with another batch size counts by the texts in it.
-    """
+    """Predicted time of one step, validation and samples not counted, at a speed measured for its shape."""
     model, plan = config.model, config.train
     block = speed.block + (speed.again if model.gradient_checkpointing else 0.0)
-    batch = (model.num_layers * block + speed.ends) * _share(config, speed)
+    batch = model.num_layers * block + speed.ends
     update = model.num_layers * speed.block_update + parameters_outside(model) * speed.update
     return plan.accumulation * batch + update
 
@@ -97,7 +94,7 @@ def run_time(config: RunConfig, speed: Speed) -> RunTime:
     """Predicted time of a whole run. With little text held out, validation is shorter."""
     model, plan = config.model, config.train
     batches = math.ceil(VALIDATION_TOKENS / (plan.batch_size * model.max_length))
-    once = batches * (model.num_layers * speed.again + speed.scoring) * _share(config, speed)
+    once = batches * (model.num_layers * speed.again + speed.scoring)
     written = SAMPLE_TOKENS * (model.num_layers * speed.token + speed.token_ends)
     return RunTime(
         steps=plan.steps * seconds_per_step(config, speed),
@@ -122,15 +119,6 @@ def mfu(tokens_per_second: float, flops_per_token: float, rate: float) -> float:
 def parameters_outside(model: GPTConfig) -> int:
     """How many numbers are learned outside the blocks: tables, last norm and head."""
     return parameters(model) - model.num_layers * count(block_shapes(model))
-
-
-def _share(config: RunConfig, speed: Speed) -> float:
-    """The texts of a batch by those of the batches measured."""
-    measured = speed.shape[_BATCH_SIZE] if len(speed.shape) > _BATCH_SIZE else 0
-    return config.train.batch_size / measured if measured and isinstance(measured, int) else 1.0
-
-
-_BATCH_SIZE = 7  # its place in a shape
 
 
 def _times(steps: int, every: int) -> int:

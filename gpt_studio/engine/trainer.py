@@ -2,7 +2,8 @@
 
 Everything random in step n follows from the seed and n alone: the texts, and what dropout drops. So a run
 that stops and goes on gives the same weights as one that never stopped, whatever ran in between: bit for
-bit on a CPU; on CUDA up to the order of sums, which the attention kernels leave open.
+bit on a CPU; on CUDA up to the order of sums, which the attention kernels leave open, and in fp16 up to what
+the scale of the loss, which begins anew, makes of the smallest gradients.
 """
 
 from __future__ import annotations

@@ -90,18 +90,6 @@ def test_the_latest_speed_of_a_shape_counts_and_the_file_stays_small(path):
     assert machine.speed(CPU, (SPEEDS + 4,))
 
 
-def test_a_person_s_watts_stand_in_for_a_meter(path):
-    machine = opened(path)
-    machine.remember_speed(CPU, speed())
-    machine.remember_watts(CPU, 45.0)
-    machine.save()
-    again = opened(path)
-    assert again.watts(CPU) == 45
-    assert again.speed(CPU, shape_of(CONFIG)).watts == 45
-    again.remember_speed(CPU, speed(watts=30.0))
-    assert again.speed(CPU, shape_of(CONFIG)).watts == 30
-
-
 # ---------------------------------------------------------------- runs
 
 
@@ -150,11 +138,10 @@ def test_speeds_of_other_libraries_and_old_ones_are_not_told(path):
     for library, shape in (("torch 2, 2 threads", (1,)), ("torch 2, 1 thread", (2,))):
         machine = opened(path, library, clock=lambda: now[0])
         machine.remember_speed(CPU, speed(*shape))
-        machine.remember_watts(CPU, 45.0)
         machine.remember_rates(CPU, {"fp32": float(len(library))})
         machine.save()
     ((device, speeds),) = remembered(path, clock=lambda: now[0])
-    assert [(one.shape, one.watts) for one in speeds] == [((2,), 45.0)]
+    assert [one.shape for one in speeds] == [(2,)]
     assert device.rates == {"fp32": float(len("torch 2, 1 thread"))}
     now[0] = MONTH + 1
     assert remembered(path, clock=lambda: now[0])[0][1] == []
@@ -175,7 +162,7 @@ FAULTS = [
     b'{"version": 1, "devices": {"cpu 2 cores 8589934592": 5}}',
     b'{"version": 1, "devices": {"cpu 2 cores 8589934592": {"speeds": 5, "runs": 3, "rates": 1}}}',
     b'{"version": 1, "devices": {"cpu 2 cores 8589934592": {"speeds": [5, {}, {"speed": {}}], "runs": [3]}}}',
-    b'{"version": 1, "devices": {"cpu 2 cores 8589934592": {"overhead": "much", "watts": NaN}}}',
+    b'{"version": 1, "devices": {"cpu 2 cores 8589934592": {"overhead": "much", "workspace": NaN}}}',
     b'{"version": "1", "devices": {}}',
     b"[" * 100_000,
 ]

@@ -60,13 +60,6 @@ def test_accumulation_takes_whole_batches_but_one_update():
     assert seconds_per_step(config, speed_of(config)) == 3 * (2 * 3 + 2) + 2 * 0.25
 
 
-def test_the_same_texts_in_smaller_batches_take_as_long_but_for_nothing():
-    """What making it fit goes by: a speed of the batch wished also prices the batch that fits."""
-    wished, found = small(batch_size=4), small(batch_size=1, accumulation=4)
-    speed = speed_of(wished)
-    assert seconds_per_step(found, speed) == pytest.approx(seconds_per_step(wished, speed))
-
-
 @given(
     layers=st.integers(1, 96),
     accumulation=st.integers(1, 64),
