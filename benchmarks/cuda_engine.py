@@ -9,9 +9,10 @@ from pathlib import Path
 from benchmarks.cuda import Setting
 from benchmarks.measuring import Report
 from gpt_studio.core.config import RunConfig, SampleConfig
-from gpt_studio.core.events import Event, Generated, Opened, Step
+from gpt_studio.core.events import Event, Generated, Opened
 from gpt_studio.core.presets import first_config
 from gpt_studio.core.requests import Generate, Open, Request, Save, Train, UseDevice
+from gpt_studio.core.run_events import Step
 from gpt_studio.engine.session import Session, open_session
 
 TOLERANCE = 0.02  # nats: on CUDA the order of sums is open

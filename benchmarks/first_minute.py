@@ -36,9 +36,9 @@ def run(seed: int, threads: int) -> Facts:
     """The facts of one run and when each was known, in seconds after Train."""
     import torch
 
-    from gpt_studio.core.events import Evaluated, Examined, Sampled, Step
     from gpt_studio.core.presets import first_config
     from gpt_studio.core.requests import Prepare, Train
+    from gpt_studio.core.run_events import Evaluated, Examined, Sampled, Step
     from gpt_studio.engine.device import devices
     from gpt_studio.engine.session import open_session
 

@@ -15,7 +15,7 @@ import torch
 
 from gpt_studio.core.config import DataConfig, GPTConfig, RunConfig, TrainConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.events import Evaluated, Step
+from gpt_studio.core.run_events import Evaluated, Step
 from gpt_studio.engine.data import prepare
 from gpt_studio.engine.model import GPT
 from gpt_studio.engine.optimizers import make_optimizer

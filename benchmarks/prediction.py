@@ -21,7 +21,8 @@ import numpy as np
 
 from benchmarks.measuring import Report, machine
 from gpt_studio.core.config import GPTConfig, RunConfig, TrainConfig
-from gpt_studio.core.events import Calibrated, Step
+from gpt_studio.core.events import Calibrated
+from gpt_studio.core.run_events import Step
 from gpt_studio.core.speed import Speed, tokens_per_second
 from gpt_studio.engine.calibration import calibrate
 from gpt_studio.engine.device import use_threads

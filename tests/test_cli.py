@@ -19,11 +19,12 @@ from gpt_studio.commands.output import PLAIN, StatusLine
 from gpt_studio.core import paths, units, world
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.events import Calibrated, Device, Evaluated, Examined, Step
+from gpt_studio.core.events import Calibrated, Device
 from gpt_studio.core.machine import Machine
 from gpt_studio.core.metrics import METRICS, Exam
 from gpt_studio.core.paths import resources
 from gpt_studio.core.presets import first_config
+from gpt_studio.core.run_events import Evaluated, Examined, Step
 from gpt_studio.core.run_file import read_run_file
 from gpt_studio.core.runs import RunFolder, read_about, read_metrics, read_samples
 from gpt_studio.core.speed import Speed, run_time, seconds_per_step, shape_of

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from gpt_studio.commands.output import StatusLine
 from gpt_studio.core import units
-from gpt_studio.core.events import Evaluated, Event, Examined, Step
+from gpt_studio.core.events import Event
 from gpt_studio.core.metrics import bits_per_byte
+from gpt_studio.core.run_events import Evaluated, Examined, Step
 
 
 class Narrator:

@@ -17,20 +17,10 @@ from gpt_studio.core.config import RunConfig
 from gpt_studio.core.corpora import label
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.estimate import Estimate, estimate
-from gpt_studio.core.events import (
-    Built,
-    Calibrated,
-    DataReport,
-    Evaluated,
-    Event,
-    Examined,
-    MemoryMeasured,
-    Opened,
-    Step,
-    TextsChanged,
-)
+from gpt_studio.core.events import Built, Calibrated, DataReport, Event, Opened
 from gpt_studio.core.findings import findings
 from gpt_studio.core.requests import Calibrate, Open, Prepare, Save, Train
+from gpt_studio.core.run_events import Evaluated, Examined, MemoryMeasured, Step, TextsChanged
 from gpt_studio.core.run_file import check_usable, read_run_file
 from gpt_studio.core.runs import RunFolder, RunWriter, new_folder
 from gpt_studio.core.speed import RunTime, Speed, resolved, run_time

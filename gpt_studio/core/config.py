@@ -9,11 +9,12 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 from gpt_studio.core.chat import Template
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.settings import Choice, Fix, Problem, Value, setting, settings_of, value_problem
+from gpt_studio.core.section import Section
+from gpt_studio.core.settings import Choice, Fix, Problem, Value, setting, settings_of
 
 VERSION = 1
 
@@ -26,43 +27,6 @@ def _one_two_five(low: int, high: int) -> tuple[float, ...]:
     """1, 2, 5, 10, 20, 50 … between two bounds."""
     values = (digit * 10**k for k in range(10) for digit in (1, 2, 5))
     return tuple(value for value in values if low <= value <= high)
-
-
-@dataclass(frozen=True)
-class Section:
-    """What every part of a run's config can do: be changed, be checked, become plain data and back."""
-
-    def changed(self, **changes: Any) -> Self:
-        return dataclasses.replace(self, **changes)
-
-    def problems(self) -> dict[str, Problem]:
-        """Every field whose value cannot be used, by name."""
-        found = {
-            name: value_problem(described, getattr(self, name))
-            for name, described in settings_of(type(self)).items()
-        }
-        return {name: problem for name, problem in found.items() if problem}
-
-    def to_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Build from plain data; fields a file does not know keep their defaults.
-
-        Raises:
-            StudioError: a known field has a value of the wrong kind or out of range.
-        """
-        known = {f.name for f in dataclasses.fields(cls)}
-        values = {name: _plain(value) for name, value in data.items() if name in known}
-        config = cls(**values)
-        for problem in config.problems().values():
-            raise StudioError(f"The settings cannot be used: {problem.text}")
-        return config
-
-
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +195,8 @@ class TrainConfig(Section):
 
     steps: int = setting(
         1000, "Steps", low=1, high=10_000_000, stops=_one_two_five(10, 1_000_000),
-        help="How many times the weights are improved.", cost="Time grows with it, memory does not.",
+        live=True, help="How many times the weights are improved.",
+        cost="Time grows with it, memory does not.",
     )  # fmt: skip
     batch_size: int = setting(
         16, "Batch size", low=1, high=4096, stops=_powers(1, 512),
@@ -245,20 +210,20 @@ class TrainConfig(Section):
     learning_rate: float = setting(
         1e-3, "Learning rate", low=1e-8, high=1.0, scientific=True,
         stops=tuple(digit * 10.0**k for k in range(-6, 0) for digit in (1, 2, 3, 6)),
-        help="How far the weights move at each step. Too high diverges, too low crawls.",
+        live=True, help="How far the weights move at each step. Too high diverges, too low crawls.",
     )  # fmt: skip
     warmup: int = setting(
         100, "Warm-up", low=0, high=1_000_000, stops=(0, *_one_two_five(10, 10_000)),
-        help="Steps over which the learning rate rises from zero.",
+        live=True, help="Steps over which the learning rate rises from zero.",
     )  # fmt: skip
     weight_decay: float = setting(
         0.1, "Weight decay", low=0.0, high=10.0, decimals=2, stops=(0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5),
-        help="Pulls the matrices gently towards zero, against memorizing.",
+        live=True, help="Pulls the matrices gently towards zero, against memorizing.",
     )  # fmt: skip
     gradient_clip: float = setting(
         1.0, "Gradient clip", low=0.0, high=1000.0, decimals=2, optional=True,
         stops=(0, 0.1, 0.25, 0.5, 1, 2, 5),
-        help="Shortens gradients longer than this, so that one odd batch does no harm. 0 is off.",
+        live=True, help="Shortens gradients longer than this, so that one odd batch does no harm. 0 is off.",
     )  # fmt: skip
     optimizer: str = setting(
         "adamw", "Optimizer", choices=(Choice("adamw", "AdamW"), Choice("muon", "Muon")),
@@ -268,8 +233,13 @@ class TrainConfig(Section):
     )  # fmt: skip
     schedule: str = setting(
         "cosine", "Schedule",
-        choices=(Choice("cosine", "Cosine"), Choice("linear", "Linear"), Choice("constant", "Flat")),
-        help="How the learning rate falls after the warm-up.",
+        choices=(
+            Choice("cosine", "Cosine"), Choice("wsd", "WSD"),
+            Choice("linear", "Linear"), Choice("constant", "Flat"),
+        ),
+        live=True,
+        help="How the learning rate falls after the warm-up. WSD (warm-up, stable, decay) stays at its "
+        "height and falls in the last fifth: steps can be added before that.",
     )  # fmt: skip
     precision: str = setting(
         "fp32", "Precision", choices=(Choice("fp32", "fp32"), Choice("bf16", "bf16"), Choice("fp16", "fp16")),
@@ -288,16 +258,45 @@ class TrainConfig(Section):
         help="Score the vocabulary for a part of the texts at a time: never are all scores there at once.",
         cost="Far less memory where the vocabulary is large, for about the same time.",
     )  # fmt: skip
+    compile: bool = setting(
+        False, "Compile the model",
+        help="Let torch.compile make kernels for just this model. Where that is not possible, training "
+        "goes on without.",
+        cost="A minute or so before the first step; then each step is faster, most of all on a GPU.",
+    )  # fmt: skip
     evaluate_every: int = setting(
         100, "Validate every", low=1, high=1_000_000, stops=_one_two_five(10, 10_000),
-        help="Steps between two looks at the texts held out.",
+        live=True, help="Steps between two looks at the texts held out.",
+    )  # fmt: skip
+    patience: int = setting(
+        0, "Stop early after", low=0, high=1000, stops=(0, 1, 2, 3, 5, 8, 10, 15, 20), optional=True,
+        live=True,
+        help="Stop when so many looks at the texts held out in a row found nothing better; the best weights "
+        "are kept. 0 is off.",
+    )  # fmt: skip
+    save_every: int = setting(
+        1000, "Checkpoint every", low=0, high=1_000_000, stops=(0, *_one_two_five(10, 10_000)), optional=True,
+        live=True,
+        help="Steps between two numbered checkpoints, to fork from. The last and the best are kept anyway. "
+        "0 is off.",
+        cost="A file each: three times the weights with AdamW, twice with Muon.",
+    )  # fmt: skip
+    keep: int = setting(
+        3, "Checkpoints kept", low=1, high=1000, stops=(1, 2, 3, 5, 10, 20, 50),
+        live=True, help="How many numbered checkpoints stay; older ones are removed.",
+    )  # fmt: skip
+    tensorboard: bool = setting(
+        False, "TensorBoard files",
+        help="Write the curves for TensorBoard too, into the run's folder. Needs: pip install "
+        "gpt-studio[tensorboard].",
     )  # fmt: skip
     sample_every: int = setting(
         100, "Sample every", low=0, high=1_000_000, stops=(0, *_one_two_five(10, 10_000)), optional=True,
-        help="Steps between two samples while learning. 0 is off.",
+        live=True, help="Steps between two samples while learning. 0 is off.",
     )  # fmt: skip
     sample_prompt: str = setting(
-        "The", "Sample prompt", help="The text each sample while learning begins with.",
+        "The", "Sample prompt", live=True,
+        help="The text each sample while learning begins with; several with | between them.",
     )  # fmt: skip
     seed: int = setting(
         1337, "Seed", low=0, high=2**31 - 1,

@@ -10,12 +10,14 @@ from gpt_studio.core.settings import Value
 
 @dataclass(frozen=True)
 class Remedy:
-    """One click that may help: settings to change in one section, and then, if asked, train."""
+    """One click that may help: a checkpoint to open first, settings to change in one section, and then, if
+    asked, train."""
 
     label: str
     section: str
     changes: Mapping[str, Value]
     train: bool = False
+    checkpoint: str = ""
 
 
 class StudioError(Exception):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from gpt_studio.core.config import DataConfig, RunConfig
 from gpt_studio.core.errors import Remedy
-from gpt_studio.core.metrics import Exam, History, Sample
+from gpt_studio.core.metrics import History
 from gpt_studio.core.speed import Speed
 
 
@@ -261,50 +261,6 @@ class Built(Event):
 
 
 @dataclass(frozen=True)
-class TextsChanged(Event):
-    """Training goes on after this step with other texts than before: from here it is another run."""
-
-    step: int
-
-
-@dataclass(frozen=True)
-class Step(Event):
-    """One training step is done; `values` has every metric of core.metrics."""
-
-    step: int
-    values: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Examined(Event):
-    """What an exam of the small world came to."""
-
-    exam: Exam
-
-
-@dataclass(frozen=True)
-class Evaluated(Event):
-    """The mean loss on held-out text, in nats per token."""
-
-    step: int
-    loss: float
-
-
-@dataclass(frozen=True)
-class Sampled(Event):
-    """A text written while learning."""
-
-    sample: Sample
-
-
-@dataclass(frozen=True)
-class MemoryMeasured(Event):
-    """The most memory training has taken so far, in bytes, as the device reports it."""
-
-    peak: int
-
-
-@dataclass(frozen=True)
 class Calibrated(Event):
     """How fast a device does the parts of a training step of one shape."""
 
@@ -364,6 +320,7 @@ class Opened(Event):
     history: History
     parameters: int
     device: str
+    folder: str = ""  # of the run that training it would go on with; else it would be a new run
 
 
 @dataclass(frozen=True)

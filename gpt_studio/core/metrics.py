@@ -28,12 +28,34 @@ METRICS = (
 )
 
 
+RESOURCES = (  # of the machine, read now and then while training
+    Metric("process_memory", "Process memory", "bytes", "memory"),
+    Metric("device_memory", "GPU memory", "bytes", "memory"),
+    Metric("utilization", "Utilization", "%", "utilization"),
+    Metric("temperature", "Temperature", "°C", "temperature"),
+)
+
+
 @dataclass(frozen=True)
 class Sample:
-    """A text the model wrote while it was learning."""
+    """A text the model wrote while it was learning: its tokens' texts, each with its probability."""
 
     step: int
     prompt: str
+    text: str
+    tokens: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something that happened to a run after a step, in a few words for the chart.
+
+    Kinds: "plan" (settings changed), "resumed", "texts" (other ones from here), "memory" (less at a time),
+    "compiled", "plain" (could not be compiled), "early" (stopped for good), "stopped", "failed", "fork".
+    """
+
+    step: int
+    kind: str
     text: str
 
 
@@ -55,15 +77,18 @@ def bits_per_byte(loss: float, bytes_per_token: float) -> float:
 
 
 class History:
-    """The curves of one run: a row a step, and the validation losses, samples and exams between them."""
+    """The curves of one run: a row a step; validation losses, samples, exams, resources and marks between."""
 
     def __init__(self) -> None:
         self.steps = array("q")
         self.columns = {metric.name: array("d") for metric in METRICS}
         self.validation_steps = array("q")
         self.validation_losses = array("d")
+        self.resource_steps = array("q")
+        self.resources = {metric.name: array("d") for metric in RESOURCES}  # nan where nothing can be read
         self.samples: list[Sample] = []
         self.exams: list[Exam] = []
+        self.marks: list[Mark] = []
         self.bytes_per_token = 0.0  # 0: not known
 
     def __len__(self) -> int:
@@ -77,6 +102,11 @@ class History:
     def add_validation(self, step: int, loss: float) -> None:
         self.validation_steps.append(step)
         self.validation_losses.append(loss)
+
+    def add_resources(self, step: int, values: Mapping[str, float]) -> None:
+        self.resource_steps.append(step)
+        for name, column in self.resources.items():
+            column.append(values.get(name, math.nan))
 
     def row(self, index: int) -> dict[str, float]:
         """The metrics of the index-th recorded step."""

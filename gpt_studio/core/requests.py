@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from gpt_studio.core.config import DataConfig, RunConfig, SampleConfig
+from gpt_studio.core.config import DataConfig, RunConfig, SampleConfig, TrainConfig
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,32 @@ class CheckMemory(Request):
 
 @dataclass(frozen=True)
 class Train(Request):
-    """Build a model and train it, or go on with the one there is."""
+    """Build a model and train it, or go on with the one there is.
+
+    A run is kept in `folder`; without one in its own if it has one, else in a new one under the person's
+    runs, called `name` or after its texts.
+    """
 
     kind = "train"
     config: RunConfig
     resume: bool = False
+    folder: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Replan(Request):
+    """Change what may change in the middle of a run (settings with `live`), from the next step on."""
+
+    kind = "plan"
+    train: TrainConfig
+
+
+@dataclass(frozen=True)
+class SampleNow(Request):
+    """Write the run's samples now, with the weights as they are."""
+
+    kind = "sample"
 
 
 @dataclass(frozen=True)
@@ -94,11 +115,23 @@ class Save(Request):
 
 
 @dataclass(frozen=True)
+class Keep(Request):
+    """Bring the last checkpoint of the run's own folder up to the step there is."""
+
+    kind = "file"
+
+
+@dataclass(frozen=True)
 class Open(Request):
-    """Replace the model by the one in a checkpoint file."""
+    """Replace the model by the one in a checkpoint file.
+
+    Training it goes on in the run's folder if it is that run's last checkpoint; else, or with `fork`, in a
+    new run that names this one as its parent.
+    """
 
     kind = "file"
     path: str
+    fork: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,10 +174,17 @@ class Resume:
 
 
 @dataclass(frozen=True)
+class Advance:
+    """Let a paused job do its next step, and rest again."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
 class Stop:
     """End this kind of job where it stands."""
 
     kind: str
 
 
-Order = Pause | Resume | Stop
+Order = Pause | Resume | Advance | Stop

@@ -1,7 +1,7 @@
 """Take requests from a queue, advance jobs in turn, post events in batches.
 
 One thread runs it and owns everything the session owns, so nothing needs a lock. A job is a generator:
-stop is closing it, pause is not advancing it. It yields events, or None to let others have a turn.
+stop is ending it, pause is not advancing it. It yields events, or None to let others have a turn.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from typing import Protocol
 
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import Event, Failed, Finished, Paused, Resumed, Started, Stopped
-from gpt_studio.core.requests import Order, Pause, Request, Resume, Stop
+from gpt_studio.core.requests import Advance, Order, Pause, Request, Resume, Stop
+from gpt_studio.core.run_events import Step
 
 Job = Generator[Event | None, None, None]
 SLICE = 0.05  # seconds a job may run before the next has its turn, and between two batches
 PRIORITY = (
     "file",
+    "plan",
     "chat",
+    "sample",
     "data",
     "batch",
     "compare",
@@ -36,6 +39,24 @@ class Session(Protocol):
 
     def greet(self) -> Iterator[Event]: ...
     def start(self, request: Request) -> Job: ...
+
+
+class Ending(BaseException):
+    """Thrown into a job that is to end early: it may still say what becomes of its work."""
+
+
+def ended(job: Job) -> Iterator[Event]:
+    """End a job where it stands, and pass on its last events."""
+    try:
+        event = job.throw(Ending())
+        while True:
+            if event is not None:
+                yield event
+            event = next(job)
+    except (Ending, StopIteration):
+        pass
+    finally:
+        job.close()
 
 
 class _Close:
@@ -57,6 +78,7 @@ class Runner:
         self._inbox: queue.SimpleQueue[Request | Order | _Close] = queue.SimpleQueue()
         self._jobs: dict[str, Job] = {}
         self._paused: set[str] = set()
+        self._stepping: set[str] = set()  # of the paused, those that do one step more
         self._batch: list[Event] = []
         self._posted_at = clock()
         self._closing = False
@@ -81,7 +103,7 @@ class Runner:
         self._flush()
         self._take_messages()
         while not self._closing:
-            for kind in [kind for kind in PRIORITY if kind in self._jobs and kind not in self._paused]:
+            for kind in [kind for kind in PRIORITY if kind in self._moving]:
                 self._take_turn(kind)
                 if self._clock() - self._posted_at >= SLICE:
                     self._flush()
@@ -91,10 +113,14 @@ class Runner:
             self._end(kind, Stopped(kind))
         self._flush()
 
+    @property
+    def _moving(self) -> set[str]:
+        """The kinds of jobs that can advance."""
+        return self._jobs.keys() - (self._paused - self._stepping)
+
     def _take_messages(self) -> None:
         """Handle everything in the inbox; wait for something when no job can advance."""
-        idle = not self._jobs.keys() - self._paused
-        if idle:
+        if not self._moving:
             self._flush()
         elif self._inbox.empty():
             return
@@ -112,8 +138,10 @@ class Runner:
             case Pause(kind) if kind in self._jobs and kind not in self._paused:
                 self._paused.add(kind)
                 self._batch.append(Paused(kind))
+            case Advance(kind) if kind in self._paused:
+                self._stepping.add(kind)
             case Resume(kind) if kind in self._paused:
-                self._paused.discard(kind)
+                self._rest_no_more(kind)
                 self._batch.append(Resumed(kind))
             case Stop(kind) if kind in self._jobs:
                 self._end(kind, Stopped(kind))
@@ -142,6 +170,9 @@ class Runner:
             for event in job:
                 if event is not None:
                     self._batch.append(event)
+                if isinstance(event, Step) and kind in self._stepping:
+                    self._stepping.discard(kind)
+                    return
                 if self._clock() >= until:
                     return
         except Exception as error:
@@ -150,14 +181,18 @@ class Runner:
             self._end(kind, Finished(kind))
 
     def _end(self, kind: str, event: Event) -> None:
-        """Close a job (it may still clean up) and say how it ended."""
+        """End a job (it may still clean up, and tell) and say how it ended."""
         job = self._jobs.pop(kind)
-        self._paused.discard(kind)
+        self._rest_no_more(kind)
         try:
-            job.close()
+            self._batch.extend(ended(job))
         except Exception as error:
             event = failure(kind, error)
         self._batch.append(event)
+
+    def _rest_no_more(self, kind: str) -> None:
+        self._paused.discard(kind)
+        self._stepping.discard(kind)
 
     def _flush(self) -> None:
         if self._batch:

@@ -27,8 +27,9 @@ from typing import Any, Self, TextIO
 from gpt_studio import __version__
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.events import Evaluated, Event, Examined, Sampled, Step
+from gpt_studio.core.events import Event
 from gpt_studio.core.metrics import METRICS, Exam, History, Sample, bits_per_byte
+from gpt_studio.core.run_events import Evaluated, Examined, Sampled, Step
 from gpt_studio.core.run_file import read_json
 
 LIBRARIES = ("torch", "numpy", "tiktoken", "safetensors")

@@ -40,6 +40,7 @@ class Setting:
     choices: tuple[Choice, ...] = ()
     shown: bool = True  # has a row in the form
     optional: bool = False  # 0 means "off" for numbers
+    live: bool = False  # may change in the middle of a run, while it is paused
     items: str = "str"  # what a list holds: "str" or "float"
 
     @property

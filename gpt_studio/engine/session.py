@@ -19,20 +19,14 @@ from gpt_studio.core.events import (
     Built,
     DemoOpened,
     DeviceUsed,
-    Evaluated,
     Event,
-    Examined,
     Exported,
     Forgotten,
     MemoryChecked,
-    MemoryMeasured,
     Opened,
     Progress,
     Ready,
-    Sampled,
     Saved,
-    Step,
-    TextsChanged,
 )
 from gpt_studio.core.metrics import History
 from gpt_studio.core.paths import data, resources
@@ -52,6 +46,7 @@ from gpt_studio.core.requests import (
     Train,
     UseDevice,
 )
+from gpt_studio.core.run_events import Evaluated, Examined, MemoryMeasured, Sampled, Step, TextsChanged
 from gpt_studio.core.runner import Job
 from gpt_studio.engine import checkpoint
 from gpt_studio.engine.checkpoint import Checkpoint

@@ -20,9 +20,10 @@ from torch import Tensor
 from gpt_studio.core import units, world
 from gpt_studio.core.config import RunConfig, TrainConfig
 from gpt_studio.core.errors import Remedy, StudioError
-from gpt_studio.core.events import Evaluated, Event, Examined, MemoryMeasured, Sampled, Step, Token
+from gpt_studio.core.events import Event, Token
 from gpt_studio.core.metrics import Exam, Sample
 from gpt_studio.core.requests import Generate
+from gpt_studio.core.run_events import Evaluated, Examined, MemoryMeasured, Sampled, Step
 from gpt_studio.core.schedule import learning_rate
 from gpt_studio.core.speed import SAMPLE_TOKENS, VALIDATION_TOKENS
 from gpt_studio.engine.data import Batch, Dataset, batch, validation_batches

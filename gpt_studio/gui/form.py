@@ -12,7 +12,7 @@ from PySide6.QtCore import QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QResizeEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
-from gpt_studio.core.config import Section
+from gpt_studio.core.section import Section
 from gpt_studio.core.settings import Problem, Setting, Value, settings_of
 from gpt_studio.gui.form_rows import ROWS, FormRow
 from gpt_studio.gui.layouts import Column

@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from gpt_studio.core import events
+from gpt_studio.core import events, run_events
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.events import (
     Built,
@@ -25,7 +25,6 @@ from gpt_studio.core.events import (
     Finished,
     Forgotten,
     MemoryChecked,
-    MemoryMeasured,
     Opened,
     Paused,
     Progress,
@@ -33,7 +32,6 @@ from gpt_studio.core.events import (
     Resumed,
     Saved,
     Started,
-    Step,
     Stopped,
 )
 from gpt_studio.core.presets import Preset, first_config
@@ -57,6 +55,7 @@ from gpt_studio.core.requests import (
     Train,
     UseDevice,
 )
+from gpt_studio.core.run_events import MemoryMeasured, Step
 from gpt_studio.core.settings import Value
 from gpt_studio.gui.state import State
 from gpt_studio.gui.undo import Undo
@@ -73,8 +72,8 @@ NO_MODEL: dict[str, Any] = {
     "stopped_by": "",
 }
 TOLD = {  # events that are more than state, and the signal each comes by
-    Built: "built", Opened: "opened", events.Evaluated: "evaluated", events.Examined: "examined",
-    events.Sampled: "sampled", events.TextsChanged: "texts_changed", events.Token: "spoke",
+    Built: "built", Opened: "opened", run_events.Evaluated: "evaluated", run_events.Examined: "examined",
+    run_events.Sampled: "sampled", run_events.TextsChanged: "texts_changed", events.Token: "spoke",
     events.Generated: "spoke", Failed: "failed", Saved: "saved", events.Exported: "exported",
     Compared: "compared", events.BatchRead: "batch_read",
 }  # fmt: skip

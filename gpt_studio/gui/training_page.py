@@ -13,9 +13,10 @@ from PySide6.QtWidgets import QBoxLayout, QStackedWidget, QWidget
 from gpt_studio.core import units, world
 from gpt_studio.core.config import RunConfig, TrainConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.events import Built, Evaluated, Examined, Opened, Sampled, Step
+from gpt_studio.core.events import Built, Opened
 from gpt_studio.core.forecast import forecast
 from gpt_studio.core.metrics import History
+from gpt_studio.core.run_events import Evaluated, Examined, Sampled, Step
 from gpt_studio.core.runner import failure
 from gpt_studio.core.schedule import learning_rate
 from gpt_studio.gui.buttons import ToolButton

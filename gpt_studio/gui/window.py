@@ -18,7 +18,8 @@ from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
 from gpt_studio.core import units
 from gpt_studio.core.errors import Remedy
-from gpt_studio.core.events import Exported, Failed, Opened, Saved, TextsChanged
+from gpt_studio.core.events import Exported, Failed, Opened, Saved
+from gpt_studio.core.run_events import TextsChanged
 from gpt_studio.core.runner import failure
 from gpt_studio.gui.alerts import Banner
 from gpt_studio.gui.chat_panel import ChatPanel

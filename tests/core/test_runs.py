@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from gpt_studio.core import run_file, runs
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.events import Evaluated, Examined, MemoryMeasured, Sampled, Step
 from gpt_studio.core.metrics import METRICS, Exam, Sample
 from gpt_studio.core.presets import first_config
+from gpt_studio.core.run_events import Evaluated, Examined, MemoryMeasured, Sampled, Step
 from gpt_studio.core.run_file import check_usable, preset_config, read_run_file
 from gpt_studio.core.runs import RunFolder, RunWriter, new_folder, read_about, read_metrics, read_samples
 

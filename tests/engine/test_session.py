@@ -24,14 +24,11 @@ from gpt_studio.core.events import (
     Forgotten,
     Generated,
     MemoryChecked,
-    MemoryMeasured,
     Opened,
     Paused,
     Ready,
     Saved,
-    Step,
     Stopped,
-    TextsChanged,
     Token,
 )
 from gpt_studio.core.requests import (
@@ -50,6 +47,7 @@ from gpt_studio.core.requests import (
     Train,
     UseDevice,
 )
+from gpt_studio.core.run_events import MemoryMeasured, Step, TextsChanged
 from gpt_studio.core.runner import Runner
 from gpt_studio.engine import checkpoint, generator, library
 from gpt_studio.engine import session as session_module

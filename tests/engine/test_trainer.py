@@ -9,9 +9,9 @@ import torch
 
 from gpt_studio.core.config import DataConfig, GPTConfig, RunConfig, SampleConfig, TrainConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.events import Evaluated, MemoryMeasured, Sampled, Step
 from gpt_studio.core.metrics import METRICS
 from gpt_studio.core.requests import Generate
+from gpt_studio.core.run_events import Evaluated, MemoryMeasured, Sampled, Step
 from gpt_studio.core.schedule import learning_rate
 from gpt_studio.engine import step as step_module
 from gpt_studio.engine import trainer

@@ -6,21 +6,12 @@ from PySide6.QtWidgets import QWidget
 
 from gpt_studio.core import units
 from gpt_studio.core.estimate import training_memory
-from gpt_studio.core.events import (
-    Built,
-    Calibrated,
-    Failed,
-    Finished,
-    MemoryChecked,
-    Ready,
-    Started,
-    Step,
-    Stopped,
-)
+from gpt_studio.core.events import Built, Calibrated, Failed, Finished, MemoryChecked, Ready, Started, Stopped
 from gpt_studio.core.fitting import fit
 from gpt_studio.core.metrics import METRICS
 from gpt_studio.core.presets import presets
 from gpt_studio.core.requests import Calibrate, CheckMemory, Stop, Train
+from gpt_studio.core.run_events import Step
 from gpt_studio.core.speed import Speed, run_time, shape_of
 from gpt_studio.gui.estimate_panel import EstimatePanel
 from gpt_studio.gui.numbers import Numbers

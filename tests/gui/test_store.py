@@ -13,7 +13,6 @@ from gpt_studio.core.events import (
     DemoOpened,
     Device,
     DeviceUsed,
-    Examined,
     Exported,
     Failed,
     Finished,
@@ -25,7 +24,6 @@ from gpt_studio.core.events import (
     Resumed,
     Saved,
     Started,
-    Step,
     Stopped,
 )
 from gpt_studio.core.metrics import METRICS, Exam, History
@@ -43,6 +41,7 @@ from gpt_studio.core.requests import (
     Stop,
     Train,
 )
+from gpt_studio.core.run_events import Examined, Step
 from gpt_studio.core.speed import Speed, shape_of
 from gpt_studio.gui.state import State
 from gpt_studio.gui.store import Store

@@ -11,9 +11,10 @@ from PySide6.QtGui import QFontMetricsF, QImage, QTextCursor
 from PySide6.QtWidgets import QApplication
 
 from gpt_studio.core.config import RunConfig
-from gpt_studio.core.events import Built, Evaluated, Examined, Opened, Progress, Sampled, Step
+from gpt_studio.core.events import Built, Opened, Progress
 from gpt_studio.core.metrics import Exam, History, Sample
 from gpt_studio.core.presets import presets
+from gpt_studio.core.run_events import Evaluated, Examined, Sampled, Step
 from gpt_studio.core.schedule import learning_rate
 from gpt_studio.core.units import SPACE, UNKNOWN
 from gpt_studio.gui import run_tiles

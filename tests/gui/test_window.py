@@ -11,18 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import Remedy, StudioError
-from gpt_studio.core.events import (
-    Built,
-    DemoOpened,
-    Exported,
-    Failed,
-    Opened,
-    Ready,
-    Saved,
-    Started,
-    Step,
-    TextsChanged,
-)
+from gpt_studio.core.events import Built, DemoOpened, Exported, Failed, Opened, Ready, Saved, Started
 from gpt_studio.core.metrics import METRICS, History
 from gpt_studio.core.requests import (
     Compare,
@@ -37,6 +26,7 @@ from gpt_studio.core.requests import (
     Train,
     UseDevice,
 )
+from gpt_studio.core.run_events import Step, TextsChanged
 from gpt_studio.gui import window as window_module
 from gpt_studio.gui.buttons import Button, ToolButton
 from gpt_studio.gui.columns import Rail

@@ -1,0 +1,62 @@
+"""A file that one process at a time holds: given back by the system when that process ends, however it ends."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+
+class Lock:
+    """A held lock."""
+
+    def __init__(self, path: Path) -> None:
+        """Take it.
+
+        Raises:
+            BlockingIOError: another process, or another part of this one, holds it.
+            OSError: the file cannot be made.
+        """
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _hold(self._file)
+        except OSError as error:
+            os.close(self._file)
+            raise BlockingIOError(f"{path} is held") from error
+
+    def release(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def is_held(path: Path) -> bool:
+    """Whether somebody holds it now."""
+    if not path.exists():
+        return False
+    with suppress(OSError):
+        try:
+            Lock(path).release()
+        except BlockingIOError:
+            return True
+    return False
+
+
+if os.name == "nt":
+    import msvcrt
+
+    def _hold(file: int) -> None:
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _hold(file: int) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
