@@ -14,7 +14,7 @@ from gpt_studio.core.estimate import training_memory
 from gpt_studio.core.events import Calibrated, Device, DeviceMeasured
 from gpt_studio.core.machine import Machine
 from gpt_studio.core.runner import Job
-from gpt_studio.core.speed import shape_of
+from gpt_studio.core.speed import Speed, shape_of
 from gpt_studio.engine.calibration import calibrate, matrix_rates
 from gpt_studio.engine.device import devices, library, out_of_memory_explained, return_memory
 from gpt_studio.engine.shortage import no_room_to_measure
@@ -42,6 +42,10 @@ class Knowledge:
     def device(self, name: str) -> Device:
         return self._machine.known(self._found[name])
 
+    def speed(self, config: RunConfig, name: str) -> Speed | None:
+        """How fast a device does the parts of a run's steps; None where that was not measured."""
+        return self._machine.speed(self._found[name], shape_of(config))
+
     def calibrate(self, config: RunConfig, name: str) -> Job:
         """Tell of the device, then of the speed of a run's steps on it; measure what is not known yet."""
         found = self._found[name]
@@ -51,7 +55,7 @@ class Knowledge:
             self._machine.remember_rates(found, rates)
             self._machine.save()
         yield DeviceMeasured(self.device(name))
-        known = self._machine.speed(found, shape_of(config))
+        known = self.speed(config, name)
         if known:
             yield Calibrated(known)
             return
