@@ -33,6 +33,7 @@ from gpt_studio.core.run_events import Evaluated, Examined, Sampled, Step
 from gpt_studio.core.run_file import read_json
 
 LIBRARIES = ("torch", "numpy", "tiktoken", "safetensors")
+MOST_STEPS = 2**62  # a larger number is no step
 Line = dict[str, Any]  # an object of JSON
 
 
@@ -228,25 +229,36 @@ def read_metrics(path: Path) -> History:
     """The curves and exams of a metrics.jsonl."""
     history = History()
     for line in _lines(path):
-        step = line["step"]
-        if "loss" in line:
-            _go_back(history, step)
-            history.add_step(step, {metric.name: _number(line.get(metric.name)) for metric in METRICS})
-        if "validation_loss" in line:
-            history.add_validation(step, _number(line["validation_loss"]))
-        if isinstance(line.get("exam"), dict):
-            history.exams.append(Exam(step, {skill: _number(score) for skill, score in line["exam"].items()}))
+        add_line(history, line)
     return history
+
+
+def add_line(history: History, line: Line) -> None:
+    """Add what one line of a metrics.jsonl says; a step written again replaces what came after it."""
+    step = line["step"]
+    if "loss" in line:
+        _go_back(history, step)
+        history.add_step(step, {metric.name: _number(line.get(metric.name)) for metric in METRICS})
+    if "validation_loss" in line:
+        history.add_validation(step, _number(line["validation_loss"]))
+    if isinstance(line.get("exam"), dict):
+        history.exams.append(Exam(step, {skill: _number(score) for skill, score in line["exam"].items()}))
 
 
 def read_samples(path: Path) -> list[Sample]:
     """The texts of a samples.jsonl."""
     samples: list[Sample] = []
     for line in _lines(path):
-        step = line["step"]
-        samples = [sample for sample in samples if sample.step < step]
-        samples.append(Sample(step, str(line.get("prompt", "")), str(line.get("text", ""))))
+        add_sample(samples, line)
     return samples
+
+
+def add_sample(samples: list[Sample], line: Line) -> None:
+    """Add the text of one line of a samples.jsonl; a step written again replaces what came after it."""
+    step = line["step"]
+    while samples and samples[-1].step >= step:
+        samples.pop()
+    samples.append(Sample(step, str(line.get("prompt", "")), str(line.get("text", ""))))
 
 
 def _lines(path: Path) -> Iterator[Line]:
@@ -255,14 +267,26 @@ def _lines(path: Path) -> Iterator[Line]:
         return
     with path.open(encoding="utf-8", errors="replace") as file:
         for text in file:
-            with contextlib.suppress(ValueError):
-                line = json.loads(text)
-                if isinstance(line, dict) and isinstance(line.get("step"), int):
-                    yield line
+            line = parse_line(text)
+            if line:
+                yield line
+
+
+def parse_line(text: str | bytes) -> Line | None:
+    """The object a line holds; None if it is torn, or no line of a run."""
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    step = line.get("step") if isinstance(line, dict) else None
+    return line if type(step) is int and 0 <= step <= MOST_STEPS else None
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else math.nan
+    try:
+        return float(value) if isinstance(value, int | float) else math.nan
+    except OverflowError:
+        return math.nan
 
 
 def _go_back(history: History, step: int) -> None:
