@@ -10,14 +10,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from gpt_studio.core.config import DataConfig, RunConfig
+from gpt_studio.core.config import DataConfig, RunConfig, TrainConfig
 from gpt_studio.core.events import Built, DataReport, Device, MemoryChecked, Progress
 from gpt_studio.core.presets import first_config
-from gpt_studio.core.settings import Fix, Problem
+from gpt_studio.core.run_events import StoppedEarly
+from gpt_studio.core.settings import Fix, Problem, Value, settings_of
 from gpt_studio.core.speed import Shape, Speed, resolved, run_time, shape_of
 
 # What of the plan decides about speed and memory.
 DECIDES = ("batch_size", "accumulation", "precision", "optimizer", "attention", "chunked_loss")
+
+CHECKPOINTS = "checkpoints"  # the folder of them in a run's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +48,17 @@ class State:
     check_failure: str = ""  # why the last wish for one was in vain
     path: str = ""  # the checkpoint last saved or opened
     saved_step: int = -1  # the step the file at `path` holds
+    folder: str = ""  # of the run this model belongs to, "" while it has none
+    run_name: str = ""  # what the person calls that run
+    kept_step: int = -1  # the step the run's folder holds
+    not_kept: str = ""  # what cannot be written into it at present
+    writing: str = ""  # the folder of the run in training, from its beginning on
+    early: StoppedEarly | None = None  # why the last training of this run stopped early
+    queue: tuple[RunConfig, ...] = ()  # runs to train one after another
+    precision_chosen: bool = False  # by hand or by a file; else it follows the device
     filing: int = 0  # a person's wishes about files and devices that are not done yet
     begun_at: int = 0  # the step at which training last began or went on
-    stopped_by: str = ""  # why training ended, for the status bar: "", "finished", "stopped", "failed"
+    stopped_by: str = ""  # why training ended: "", "finished", "early", "stopped" or "failed"
 
     @property
     def awake(self) -> bool:
@@ -90,12 +101,13 @@ class State:
         """What the top bar calls this run."""
         if self.demo:
             return "Demo model"
-        return Path(self.path).stem if self.path else "Untitled run"
+        return self.run_name or (checkpoint_name(self.path) if self.path else "Untitled run")
 
     @property
     def unsaved(self) -> bool:
-        """The model has learned something that no file holds."""
-        return self.run is not None and self.step > 0 and self.step != self.saved_step
+        """The model has learned something that neither its run's folder nor another file holds."""
+        held = (self.saved_step, self.kept_step)
+        return self.run is not None and self.step > 0 and self.step not in held
 
     @property
     def resumable(self) -> bool:
@@ -115,6 +127,23 @@ class State:
         if self.training:
             return "resume" if self.training_paused else "pause"
         return "resume" if self.resumable else "train"
+
+    @property
+    def plan(self) -> TrainConfig:
+        """The plan in the form, as the run in training could go on by: what else differs is the run's."""
+        if self.run is None:
+            return self.config.train
+        return self.run.config.train.changed(**live_settings(self.config.train))
+
+    def may_become(self, config: RunConfig) -> bool:
+        """Whether the settings may be these now: a run in training has to rest, and be able to go on by them.
+
+        How answers are sampled is not the run's.
+        """
+        if not self.training:
+            return True
+        moved = config.train != self.config.train
+        return only_live(self.config, config) and (self.training_paused or not moved)
 
     @property
     def measured_here(self) -> bool:
@@ -163,6 +192,26 @@ class State:
         if not self.seconds_per_step or not self.training or self.run is None:
             return None
         return (self.config.train.steps - self.step) * self.seconds_per_step
+
+
+def only_live(before: RunConfig, after: RunConfig) -> bool:
+    """Whether all that is different may change in the middle of a run."""
+    reached = (before.model, before.data, before.train.changed(**live_settings(after.train)))
+    return reached == (after.model, after.data, after.train)
+
+
+def live_settings(plan: TrainConfig) -> dict[str, Value]:
+    """What of a plan may change in the middle of a run."""
+    return {name: getattr(plan, name) for name, s in settings_of(TrainConfig).items() if s.live}
+
+
+def checkpoint_name(path: str) -> str:
+    """What people call a checkpoint: its file, or its run and which of the run's checkpoints it is."""
+    file = Path(path)
+    if file.parent.name != CHECKPOINTS:
+        return file.stem
+    run = file.parent.parent.name
+    return run if file.stem == "last" else f"{run} · {file.stem}"
 
 
 def _same_tokenizer(one: DataConfig, other: DataConfig) -> bool:

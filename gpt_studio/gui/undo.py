@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from gpt_studio.core.config import RunConfig
 
@@ -27,16 +28,22 @@ class Undo:
             self._behind = [*self._behind, config][-LEVELS:]
             self._ahead = []
 
-    def back(self, config: RunConfig) -> RunConfig:
-        """The config before this one; itself if there is none."""
-        return self._travel(config, self._behind, self._ahead)
+    def back(self, config: RunConfig, may: Callable[[RunConfig], bool]) -> RunConfig:
+        """The config before this one; itself if there is none, or if it may not be taken now."""
+        return self._travel(config, may, self._behind, self._ahead)
 
-    def forth(self, config: RunConfig) -> RunConfig:
-        """The config that going back left; itself if there is none."""
-        return self._travel(config, self._ahead, self._behind)
+    def forth(self, config: RunConfig, may: Callable[[RunConfig], bool]) -> RunConfig:
+        """The config that going back left; itself if there is none, or if it may not be taken now."""
+        return self._travel(config, may, self._ahead, self._behind)
 
-    def _travel(self, config: RunConfig, source: list[RunConfig], target: list[RunConfig]) -> RunConfig:
-        if not source:
+    def _travel(
+        self,
+        config: RunConfig,
+        may: Callable[[RunConfig], bool],
+        source: list[RunConfig],
+        target: list[RunConfig],
+    ) -> RunConfig:
+        if not source or not may(source[-1]):
             return config
         target.append(config)
         self._last = ("", frozenset(), 0.0)
