@@ -22,7 +22,8 @@ from gpt_studio.core.findings import findings
 from gpt_studio.core.requests import Calibrate, Open, Prepare, Save, Train
 from gpt_studio.core.run_events import Evaluated, Examined, MemoryMeasured, Step, TextsChanged
 from gpt_studio.core.run_file import check_usable, read_run_file
-from gpt_studio.core.runs import RunFolder, RunWriter, new_folder
+from gpt_studio.core.run_writer import RunWriter
+from gpt_studio.core.runs import RunFolder, new_folder
 from gpt_studio.core.speed import RunTime, Speed, resolved, run_time
 
 
@@ -177,8 +178,6 @@ class _Training:
             raise
         finally:
             self._status.clear()
-            if self._writer:
-                self._writer.close()
 
     def _happened(self, event: Event) -> None:
         match event:

@@ -1,4 +1,4 @@
-"""A file that one process at a time holds: given back by the system when that process ends, however it ends."""
+"""A file that one process at a time holds: the system gives it back when that process ends, however it ends."""
 
 from __future__ import annotations
 

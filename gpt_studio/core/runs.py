@@ -1,9 +1,9 @@
-"""A run is a folder: where its files are, and how its lines are written and read.
+"""A run is a folder: where its files are, and how their lines are read (core.run_writer writes them).
 
 `run.json` is a run file (core.run_file): the whole config and, under "about", how the run was made.
 `metrics.jsonl` and `samples.jsonl` only ever grow. Who is killed may leave a torn line, and who goes on
-from an earlier checkpoint writes some steps again: a torn line is left out, a step written again replaces
-what came after it.
+from an earlier checkpoint writes some steps again: a torn line is left out, a step written again (and a mark
+that says from where it goes on) replaces what came after it.
 """
 
 from __future__ import annotations
@@ -12,29 +12,20 @@ import contextlib
 import json
 import math
 import os
-import platform
 import re
 import shutil
-import sys
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import metadata
 from pathlib import Path
-from typing import Any, Self, TextIO
 
-from gpt_studio import __version__
-from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.events import Event
-from gpt_studio.core.metrics import METRICS, Exam, History, Sample, bits_per_byte
-from gpt_studio.core.run_events import Evaluated, Examined, Sampled, Step
+from gpt_studio.core.line_file import Line
+from gpt_studio.core.metrics import METRICS, RESOURCES, Exam, History, Mark, Sample
 from gpt_studio.core.run_file import read_json
 
-LIBRARIES = ("torch", "numpy", "tiktoken", "safetensors")
 MOST_STEPS = 2**62  # a larger number is no step
-Line = dict[str, Any]  # an object of JSON
 
 
 @dataclass(frozen=True)
@@ -56,12 +47,26 @@ class RunFolder:
         return self.path / "samples.jsonl"
 
     @property
+    def lock(self) -> Path:
+        """Held by who writes the run."""
+        return self.path / "run.lock"
+
+    @property
     def last(self) -> Path:
         return self.path / "checkpoints" / "last.safetensors"
 
     @property
     def best(self) -> Path:
         return self.path / "checkpoints" / "best.safetensors"
+
+    def numbered(self, step: int) -> Path:
+        return self.path / "checkpoints" / f"step-{step:06}.safetensors"
+
+    def checkpoints(self) -> tuple[Path, ...]:
+        """Those there are: the last, the best, then numbered ones, the latest first."""
+        numbered = [path for path in self.last.parent.glob("step-*.safetensors") if _step_of(path) >= 0]
+        named = [path for path in (self.last, self.best) if path.exists()]
+        return (*named, *sorted(numbered, key=_step_of, reverse=True))
 
     def make(self) -> None:
         """Make the folders.
@@ -73,19 +78,33 @@ class RunFolder:
             self.last.parent.mkdir(parents=True, exist_ok=True)
 
     def keep_best(self) -> None:
-        """Let the last checkpoint be the best one too: the same file under a second name where that works.
+        """Let the last checkpoint be the best one too.
 
         Raises:
             StudioError: it cannot be written.
         """
-        partial = self.best.with_suffix(".partial")
         with explained(self.best):
-            partial.unlink(missing_ok=True)
-            try:
-                os.link(self.last, partial)  # the last one is always replaced, never written over
-            except OSError:
-                shutil.copyfile(self.last, partial)
-            partial.replace(self.best)
+            name_again(self.last, self.best)
+
+
+def _step_of(path: Path) -> int:
+    number = path.stem.removeprefix("step-")
+    return int(number) if number.isdecimal() else -1
+
+
+def name_again(path: Path, name: Path) -> None:
+    """Give a checkpoint a second name: the same file where that works, else a copy of it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    partial = name.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    try:
+        os.link(path, partial)  # a checkpoint is always replaced, never written over
+    except OSError:
+        shutil.copyfile(path, partial)
+    partial.replace(name)
 
 
 @contextlib.contextmanager
@@ -119,103 +138,6 @@ def new_folder(parent: Path, name: str, corpora: Sequence[str]) -> RunFolder:
             number += 1
 
 
-# ---------------------------------------------------------------- writing
-
-
-def made_with() -> Line:
-    """What a run was made with, to tell later what may have changed."""
-    versions = {"gpt-studio": __version__, "python": platform.python_version()}
-    for library in LIBRARIES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[library] = metadata.version(library)
-    begun = datetime.now().astimezone().isoformat(timespec="seconds")
-    return {"begun": begun, "versions": versions, "system": f"{sys.platform} {platform.machine()}"}
-
-
-class RunWriter:
-    """Writes a run's files as its events come in; one that is there already is gone on with."""
-
-    def __init__(self, folder: RunFolder, config: RunConfig, bytes_per_token: float = 0.0) -> None:
-        """Open the files of a run, and make what is not there.
-
-        Raises:
-            StudioError: they cannot be written; so may all its methods.
-        """
-        folder.make()
-        self._folder = folder
-        self._config = config
-        self._bytes_per_token = bytes_per_token
-        self.about: Line = read_about(folder) or made_with()
-        self._metrics = _appending(folder.metrics)
-        self._samples = _appending(folder.samples)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        for file in (self._metrics, self._samples):
-            with contextlib.suppress(OSError):  # of a line that was refused already
-                file.close()
-
-    def describe(self, config: RunConfig | None = None, **facts: Any) -> None:
-        """Write run.json anew with the config that is used and more that is known about the run."""
-        self._config = config or self._config
-        self.about |= facts
-        data = {**self._config.to_dict(), "about": self.about}
-        partial = self._folder.run.with_suffix(".partial")
-        with explained(self._folder.run):
-            partial.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-            partial.replace(self._folder.run)
-
-    def record(self, event: Event) -> Line | None:
-        """Add what a fact of training says, if it belongs into a file; return what was added."""
-        line = self._line(event)
-        if line:
-            file = self._samples if isinstance(event, Sampled) else self._metrics
-            with explained(Path(file.name)):
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        return line
-
-    def _line(self, event: Event) -> Line | None:
-        match event:
-            case Step(step, values):
-                return {"step": step, **_finite(values)}
-            case Evaluated(step, loss):
-                known = self._bytes_per_token > 0
-                bits = {"bits_per_byte": bits_per_byte(loss, self._bytes_per_token)} if known else {}
-                return {"step": step, **_finite({"validation_loss": loss, **bits})}
-            case Examined(exam):
-                return {"step": exam.step, "exam": _finite(exam.scores)}
-            case Sampled(sample):
-                return {"step": sample.step, "prompt": sample.prompt, "text": sample.text}
-        return None
-
-
-def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
-    """JSON knows no infinity."""
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}
-
-
-def _appending(path: Path) -> TextIO:
-    """Open for whole lines at the end; after a torn one, on a new line."""
-    with explained(path):
-        file = path.open("a", encoding="utf-8", errors="replace", buffering=1, newline="\n")
-    if not _ends_whole(path):
-        file.write("\n")
-    return file
-
-
-def _ends_whole(path: Path) -> bool:
-    with path.open("rb") as file:
-        if not file.seek(0, os.SEEK_END):
-            return True
-        file.seek(-1, os.SEEK_END)
-        return file.read() == b"\n"
-
-
 # ---------------------------------------------------------------- reading
 
 
@@ -240,9 +162,18 @@ def add_line(history: History, line: Line) -> None:
         _go_back(history, step)
         history.add_step(step, {metric.name: _number(line.get(metric.name)) for metric in METRICS})
     if "validation_loss" in line:
+        _forget_looks(history, step)
         history.add_validation(step, _number(line["validation_loss"]))
     if isinstance(line.get("exam"), dict):
+        _forget_exams(history, step)
         history.exams.append(Exam(step, {skill: _number(score) for skill, score in line["exam"].items()}))
+    if isinstance(values := line.get("resources"), dict):
+        known = {metric.name: _number(values.get(metric.name)) for metric in RESOURCES}
+        history.add_resources(step, known)
+    if isinstance(kind := line.get("mark"), str):
+        if kind == "resumed":
+            _go_back(history, step + 1)
+        history.marks.append(Mark(step, kind, str(line.get("text", ""))))
 
 
 def read_samples(path: Path) -> list[Sample]:
@@ -254,11 +185,28 @@ def read_samples(path: Path) -> list[Sample]:
 
 
 def add_sample(samples: list[Sample], line: Line) -> None:
-    """Add the text of one line of a samples.jsonl; a step written again replaces what came after it."""
-    step = line["step"]
-    while samples and samples[-1].step >= step:
+    """Add the text of one line of a samples.jsonl; a step written again replaces what came after it.
+
+    Of one step there is a text for each prompt.
+    """
+    step, prompt = line["step"], str(line.get("prompt", ""))
+    while samples and samples[-1].step > step:
         samples.pop()
-    samples.append(Sample(step, str(line.get("prompt", "")), str(line.get("text", ""))))
+    found = Sample(step, prompt, str(line.get("text", "")), _tokens(line.get("tokens")))
+    place = len(samples)
+    while place and samples[place - 1].step == step:
+        place -= 1
+        if samples[place].prompt == prompt:
+            samples[place] = found
+            return
+    samples.append(found)
+
+
+def _tokens(found: object) -> tuple[tuple[str, float], ...]:
+    pairs = found if isinstance(found, list) else []
+    return tuple(
+        (str(pair[0]), _number(pair[1])) for pair in pairs if isinstance(pair, list) and len(pair) == 2
+    )
 
 
 def _lines(path: Path) -> Iterator[Line]:
@@ -295,8 +243,22 @@ def _go_back(history: History, step: int) -> None:
     del history.steps[place:]
     for column in history.columns.values():
         del column[place:]
-    place = bisect_left(history.validation_steps, step)
-    del history.validation_steps[place:]
-    del history.validation_losses[place:]
+    _forget_looks(history, step)
+    _forget_exams(history, step)
+    place = bisect_left(history.resource_steps, step)
+    del history.resource_steps[place:]
+    for column in history.resources.values():
+        del column[place:]
+    while history.marks and history.marks[-1].step >= step:
+        history.marks.pop()
+
+
+def _forget_looks(history: History, step: int) -> None:
+    while history.validation_steps and history.validation_steps[-1] >= step:
+        history.validation_steps.pop()
+        history.validation_losses.pop()
+
+
+def _forget_exams(history: History, step: int) -> None:
     while history.exams and history.exams[-1].step >= step:
         history.exams.pop()

@@ -15,7 +15,8 @@ from gpt_studio.core.metrics import METRICS, Exam, Sample
 from gpt_studio.core.presets import first_config
 from gpt_studio.core.run_events import Evaluated, Examined, MemoryMeasured, Sampled, Step
 from gpt_studio.core.run_file import check_usable, preset_config, read_run_file
-from gpt_studio.core.runs import RunFolder, RunWriter, new_folder, read_about, read_metrics, read_samples
+from gpt_studio.core.run_writer import RunWriter
+from gpt_studio.core.runs import RunFolder, new_folder, read_about, read_metrics, read_samples
 
 
 def step(number, **values):
