@@ -1,6 +1,8 @@
-"""Show a failure, once, where it belongs: what happened, what was kept, what to try."""
+"""Show a failure or a notice, once, where it belongs: what happened, what was kept, what to try."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QPainter, QPaintEvent, QPen
@@ -16,15 +18,50 @@ from gpt_studio.gui.widgets import Label
 OUR_FAULT = "Something in GPT Studio went wrong"
 
 
+@dataclass(frozen=True)
+class Look:
+    """How loud a notice is: its icon and that one's color, its fill, its line."""
+
+    icon: str
+    ink: str
+    fill: str
+    line: str
+
+
+LOOKS = {
+    "failure": Look("alert-octagon", "bad", "badbg", "badline"),
+    "warning": Look("alert-triangle", "warn", "warnbg", "warn"),
+    "offer": Look("info", "accent", "card", "border2"),
+}
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What is to be said: one sentence, what was kept, what to try, up to two clicks that may help.
+
+    `topic` says what it is about, so that it can be withdrawn; `kind` is one of LOOKS.
+    """
+
+    title: str
+    kept: str = ""
+    tries: str = ""
+    remedies: tuple[Remedy, ...] = ()
+    kind: str = "warning"
+    topic: str = ""
+    detail: str = ""  # for the people who wrote the program
+
+
 class Banner(QWidget):
     """A non-blocking notice above the page.
 
     Signals:
-        remedy_chosen: one of the failure's remedies was clicked (Remedy).
+        remedy_chosen: one of the notice's remedies was clicked (Remedy).
+        declined: a person put it away, without a remedy (its topic).
         shown_changed: it appeared or went away.
     """
 
     remedy_chosen = Signal(object)
+    declined = Signal(str)
     shown_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -38,9 +75,10 @@ class Banner(QWidget):
         self._copy = Button("Copy details", icon="copy", parent=self)
         self._copy.clicked.connect(self._copy_details)
         self._close = ToolButton("close", "Dismiss", parent=self)
-        self._close.clicked.connect(self.dismiss)
+        self._close.clicked.connect(self.decline)
         self._lay_out()
         self._seen: set[str] = set()  # programmer's errors shown already
+        self._notice = Notice("")
         self.hide()
         follow(self.restyle)
 
@@ -77,35 +115,56 @@ class Banner(QWidget):
             self._seen.add(failure.detail)
         ours = bool(failure.detail)
         what = failure.what.removesuffix(".")  # a title has no full stop
-        self._title.setText(f"{OUR_FAULT} — {what}" if ours else what)
-        kept = failure.kept or ("Your model and settings." if ours else "")
-        tries = failure.tries or (
-            "Save a checkpoint and start again; the log file has the details." if ours else ""
+        self.show_notice(
+            Notice(
+                f"{OUR_FAULT} — {what}" if ours else what,
+                failure.kept or ("Your model and settings." if ours else ""),
+                failure.tries
+                or ("Save a checkpoint and start again; the log file has the details." if ours else ""),
+                failure.remedies,
+                "failure",
+                detail=failure.detail,
+            )
         )
-        for label, widget, text in (
-            (self._kept_label, self._kept, kept),
-            (self._tries_label, self._tries, tries),
-        ):
+
+    def show_notice(self, notice: Notice) -> None:
+        """Say this, in the place of what was said before."""
+        self._notice = notice
+        self._title.setText(notice.title)
+        rows = ((self._kept_label, self._kept, notice.kept), (self._tries_label, self._tries, notice.tries))
+        for label, widget, text in rows:
             widget.setText(text)
             label.setVisible(bool(text))
             widget.setVisible(bool(text))
-        self._details.setPlainText(failure.detail)
+        self._details.setPlainText(notice.detail)
         self._details.hide()
-        self._show_actions(failure)
-        self.setAccessibleName(f"{self._title.text()} {kept} {tries}".strip())
+        self._show_actions(notice)
+        self.setAccessibleName(f"{notice.title} {notice.kept} {notice.tries}".strip())
         self.show()
+        self.update()
         self.shown_changed.emit()
 
-    def _show_actions(self, failure: Failed) -> None:
+    def withdraw(self, topic: str) -> None:
+        """Put the notice away if it is about this."""
+        if self._notice.topic == topic:
+            self.dismiss()
+
+    def decline(self) -> None:
+        """Put the notice away because a person wants so."""
+        if not self.isHidden():
+            self.dismiss()
+            self.declined.emit(self._notice.topic)
+
+    def _show_actions(self, notice: Notice) -> None:
         while self._actions.count():
             item = self._actions.takeAt(0)
             widget = item.widget() if item else None
             if widget is not None and widget is not self._copy:
                 widget.deleteLater()
         self._copy.hide()
-        for index, remedy in enumerate(failure.remedies[:2]):
+        for index, remedy in enumerate(notice.remedies[:2]):
             self._actions.addWidget(self._remedy_button(remedy, first=index == 0))
-        if failure.detail:
+        if notice.detail:
             details = Button("Details", "quiet", parent=self)
             details.clicked.connect(self._toggle_details)
             self._actions.addWidget(details)
@@ -149,18 +208,19 @@ class Banner(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape:
-            self.dismiss()
+            self.decline()
         else:
             super().keyPressEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(color("badline"), 1))
-        painter.setBrush(color("badbg"))
+        shown = LOOKS[self._notice.kind]
+        painter.setPen(QPen(color(shown.line), 1))
+        painter.setBrush(color(shown.fill))
         painter.drawRoundedRect(half_pixel(QRectF(self.rect())), look.px(8), look.px(8))
         side = look.px(16)
-        paint_icon(painter, "alert-octagon", QRectF(look.px(15), look.px(14), side, side), color("bad"))
+        paint_icon(painter, shown.icon, QRectF(look.px(15), look.px(14), side, side), color(shown.ink))
 
 
 def _selectable(style: str, role: str) -> Label:

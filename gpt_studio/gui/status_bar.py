@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from gpt_studio.core import units
+from gpt_studio.gui.buttons import LinkButton
 from gpt_studio.gui.layouts import Row
 from gpt_studio.gui.state import State
 from gpt_studio.gui.theme import color, follow, look, paint_icon
 from gpt_studio.gui.widgets import ElidedLabel, Label, Surface
+
+ENDED = {"finished": "Finished", "early": "Stopped early", "stopped": "Stopped"}
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,7 @@ def status_of(state: State) -> Status:
     if state.stopped_by == "failed":
         return Status("alert-octagon", "bad", f"Stopped at step {units.number(state.step)}")
     if state.stopped_by and state.run is not None:
-        word = "Finished" if state.stopped_by == "finished" else "Stopped"
-        return Status("", "ok", "Ready", text=f"{word} at step {units.number(state.step)}")
+        return Status("", "ok", "Ready", text=f"{ENDED[state.stopped_by]} at step {units.number(state.step)}")
     return Status("", "ok", "Ready", text=_model_text(state))
 
 
@@ -64,6 +66,13 @@ def _training(state: State) -> Status:
     return Status("", role, word, share, " · ".join(parts))
 
 
+def queue_text(state: State) -> str:
+    """ "2 runs queued · Start"; while one trains, that others wait."""
+    count = len(state.queue)
+    waiting = f"{count} run{'s' if count > 1 else ''} queued"
+    return waiting if state.training else f"{waiting} · Start"
+
+
 def _model_text(state: State) -> str:
     if state.model is None:
         return ""
@@ -73,7 +82,15 @@ def _model_text(state: State) -> str:
 
 
 class StatusBar(Surface):
-    """Shows the state, and a note at the right (`note`)."""
+    """Shows the state, and a note at the right (`note`).
+
+    Signals:
+        queue_wanted: train what waits.
+        best_wanted: use the weights from before the run stopped early.
+    """
+
+    queue_wanted = Signal()
+    best_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("panel", edges="t", parent=parent)
@@ -85,6 +102,10 @@ class StatusBar(Surface):
         self._note_icon.hide()
         self._note = ElidedLabel("Nothing leaves this computer", "small", "text3", tabular=True)
         self._note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._best = LinkButton("Use the best weights", parent=self)
+        self._best.clicked.connect(self.best_wanted)
+        self._queue = LinkButton("", tabular=True, parent=self)
+        self._queue.clicked.connect(self.queue_wanted)
         self._shown: Status | None = None
         row = Row((14, 0, 14, 0), 10, self)
         for widget in (self._icon, self._word, self._bar):
@@ -92,6 +113,8 @@ class StatusBar(Surface):
         row.addWidget(self._text, 1)
         row.addWidget(self._note_icon)
         row.addWidget(self._note)
+        row.addWidget(self._best)
+        row.addWidget(self._queue)
         follow(self.restyle)
 
     def restyle(self) -> None:
@@ -99,6 +122,7 @@ class StatusBar(Surface):
         self._bar.setFixedSize(look.px(160), look.px(4))
 
     def show_state(self, state: State) -> None:
+        self._show_links(state)
         status = status_of(state)
         if status == self._shown:
             return
@@ -110,6 +134,14 @@ class StatusBar(Surface):
         self._bar.setVisible(status.share is not None)
         self._bar.show_share(status.share or 0.0)
         self._text.setText(status.text)
+
+    def _show_links(self, state: State) -> None:
+        self._best.setVisible(bool(state.early and state.early.checkpoint) and not state.training)
+        self._queue.setVisible(bool(state.queue))
+        self._queue.setEnabled(state.awake and not state.training)
+        if self._queue.text() != (text := queue_text(state)):
+            self._queue.setText(text)
+            self._queue.updateGeometry()
 
     def note(self, text: str, icon: str = "", role: str = "text3") -> None:
         """Say the last fact worth knowing."""

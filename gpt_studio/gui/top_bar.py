@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QLabel, QMenu, QWidget
 from gpt_studio.core.events import Device
 from gpt_studio.gui.buttons import Button, Kind, LinkButton, ToolButton
 from gpt_studio.gui.layouts import Row
+from gpt_studio.gui.split_button import SplitButton
 from gpt_studio.gui.state import State
 from gpt_studio.gui.theme import follow, look, mark_pixmap
 from gpt_studio.gui.widgets import Hairline, Label, Menu, Surface
@@ -18,13 +19,20 @@ ONE_JOB = "Stop the training first"
 
 
 class TopBar(Surface):
-    """Signals: wishes for a new run, a file, a run control, a device (its name) or the other theme."""
+    """Signals: wishes for a new run, a file, a run control, a device (its name) or the other theme.
+
+    `stop_wanted` keeps what was learned, `discard_wanted` does not; `advance_wanted` is for one step.
+    """
 
     new_wanted = Signal()
     open_wanted = Signal()
     save_wanted = Signal()
     primary_pressed = Signal()
+    advance_wanted = Signal()
     stop_wanted = Signal()
+    discard_wanted = Signal()
+    sample_wanted = Signal()
+    enqueue_wanted = Signal()
     device_wanted = Signal(str)
     theme_wanted = Signal()
 
@@ -40,13 +48,20 @@ class TopBar(Surface):
         self._run = LinkButton("Untitled run", "text2", (13, 400), arrow=True, parent=self)
         self._run.clicked.connect(lambda: run_menu.popup(self._below(self._run)))
         self._unsaved = Label("●", "micro", "text2")
-        self._unsaved.setToolTip("Not saved to a file")
+        self._unsaved.setToolTip("No file holds this step")
         self._unsaved.setAccessibleName("Not saved")
         self._new = Button("New", "quiet", "new", parent=self)
         self._open = Button("Open…", "quiet", "open", parent=self)
         self._save = Button("Save…", "quiet", "save", parent=self)
         self._primary = Button("Train", "primary", "train", parent=self)
-        self._stop = Button("Stop", "stop", "stop", parent=self)
+        self._advance = ToolButton("step", "Single step (F10)", side=30, parent=self)
+        self._stop = SplitButton("Stop", "stop", "stop", "More about this run", self)
+        menu_of_stop = self._stop.menu
+        self._keep = menu_of_stop.addAction("Stop and keep\tShift+F5")
+        self._discard = menu_of_stop.addAction("Stop and discard…")
+        menu_of_stop.addSeparator()
+        self._sample = menu_of_stop.addAction("Sample now")
+        self._enqueue = menu_of_stop.addAction("Add to queue")
         self._device = Button("Starting…", "secondary", "device", parent=self)
         self._devices = Menu(self)
         self._theme = ToolButton("sun", "Switch theme", parent=self)
@@ -62,7 +77,12 @@ class TopBar(Surface):
         self._open.clicked.connect(self.open_wanted)
         self._save.clicked.connect(self.save_wanted)
         self._primary.clicked.connect(self.primary_pressed)
+        self._advance.clicked.connect(self.advance_wanted)
         self._stop.clicked.connect(self.stop_wanted)
+        self._keep.triggered.connect(lambda: self.stop_wanted.emit())
+        self._discard.triggered.connect(lambda: self.discard_wanted.emit())
+        self._sample.triggered.connect(lambda: self.sample_wanted.emit())
+        self._enqueue.triggered.connect(lambda: self.enqueue_wanted.emit())
         self._theme.clicked.connect(self.theme_wanted)
         self._device.clicked.connect(lambda: self._devices.popup(self._below(self._device)))
 
@@ -75,7 +95,7 @@ class TopBar(Surface):
         for action in (self._new, self._open, self._save):
             row.addWidget(action)
         row.addStretch(1)
-        for control in (self._primary, self._stop, self._device, self._theme):
+        for control in (self._primary, self._advance, self._stop, self._device, self._theme):
             row.addWidget(control)
 
     def restyle(self) -> None:
@@ -117,7 +137,12 @@ class TopBar(Surface):
             self._primary.set_icon(icon)
             self._primary.set_kind(kind)
         self._primary.setEnabled(state.awake)
-        self._stop.setEnabled(state.training)
+        self._advance.setEnabled(state.training_paused)
+        self._stop.button.setEnabled(state.training)
+        self._stop.chevron.setEnabled(state.awake)
+        for action in (self._keep, self._discard):
+            action.setEnabled(state.training)
+        self._sample.setEnabled(state.run is not None)
         self._save.setEnabled(state.run is not None)
         for button in (self._new, self._open):
             button.setEnabled(not state.training and state.awake)
