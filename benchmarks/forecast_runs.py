@@ -19,7 +19,7 @@ from gpt_studio.core.run_events import Evaluated, Step
 from gpt_studio.engine.data import prepare
 from gpt_studio.engine.model import GPT
 from gpt_studio.engine.optimizers import make_optimizer
-from gpt_studio.engine.trainer import train
+from gpt_studio.engine.trainer import Trainer
 
 T = TypeVar("T")
 
@@ -91,7 +91,7 @@ def _row(text: str, config: RunConfig) -> dict[str, Any]:
     model = GPT(config.model)
     training: Curve = []
     validation: Curve = []
-    for event in train(model, make_optimizer(model, config.train), data, config):
+    for event in Trainer(model, make_optimizer(model, config.train), data, config).run():
         if isinstance(event, Step):
             training.append((event.step, event.values["loss"]))
         elif isinstance(event, Evaluated):

@@ -29,7 +29,7 @@ from gpt_studio.engine.device import use_threads
 from gpt_studio.engine.model import GPT
 from gpt_studio.engine.optimizers import make_optimizer
 from gpt_studio.engine.reading import Tokens
-from gpt_studio.engine.trainer import train
+from gpt_studio.engine.trainer import Trainer
 
 SECONDS = 1.0  # of training before the calibration, and after
 STEPS = 3  # at least, each time
@@ -116,7 +116,7 @@ class Run:
         model = GPT(config.model).to(device)
         ids = np.random.default_rng(0).integers(0, config.model.vocab_size, 2**18, np.uint32)
         dataset: Any = SimpleNamespace(train=Tokens.of(ids))
-        self.events = train(model, make_optimizer(model, config.train), dataset, config)
+        self.events = Trainer(model, make_optimizer(model, config.train), dataset, config).run()
         self.seconds: list[float] = []  # of each step
         self.before = 0.0
 

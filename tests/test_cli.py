@@ -401,7 +401,7 @@ def test_who_stops_and_goes_on_comes_to_the_same_weights(trained, files, tmp_pat
 def test_the_best_checkpoint_stays_the_best(files, tmp_path, monkeypatch):
     """While the loss rises again, and also for who goes on."""
     losses = {4: 2.0, 8: 1.0, 12: 3.0, 16: 1.5}
-    monkeypatch.setattr(trainer._Trainer, "validation_loss", lambda self, _: losses[self.done])
+    monkeypatch.setattr(trainer.Trainer, "_validation_loss", lambda self, _: losses[self._done])
     folder = RunFolder(tmp_path / "run")
     assert train(files, folder.path) == 0
     assert checkpoint.load(folder.best).step == 8

@@ -135,6 +135,13 @@ def make_optimizer(
     return optimizer
 
 
+def decay_weights_by(optimizer: Optimizers, weight_decay: float) -> None:
+    """Let the pull on the matrices be another one from now on."""
+    for group in optimizer.param_groups:
+        if any(p.dim() >= 2 for p in group["params"]):
+            group["weight_decay"] = weight_decay
+
+
 def moment_shapes(parameters: Mapping[str, Tensor], optimizer: str) -> dict[str, torch.Size]:
     """The shape of all that an optimizer remembers about these parameters."""
     return {

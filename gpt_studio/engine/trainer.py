@@ -2,17 +2,18 @@
 
 Everything random in step n follows from the seed and n alone: the texts, and what dropout drops. So a run
 that stops and goes on gives the same weights as one that never stopped, whatever ran in between: bit for
-bit on a CPU; on CUDA up to the order of sums, which the attention kernels leave open, and in fp16 up to what
-the scale of the loss, which begins anew, makes of the smallest gradients.
+bit on a CPU; on CUDA up to the order of sums, which the attention kernels leave open.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -20,24 +21,368 @@ from torch import Tensor
 from gpt_studio.core import units, world
 from gpt_studio.core.config import RunConfig, TrainConfig
 from gpt_studio.core.errors import Remedy, StudioError
-from gpt_studio.core.events import Event, Token
-from gpt_studio.core.metrics import Exam, Sample
-from gpt_studio.core.requests import Generate
-from gpt_studio.core.run_events import Evaluated, Examined, MemoryMeasured, Sampled, Step
+from gpt_studio.core.events import Event, Progress
+from gpt_studio.core.metrics import Exam, History, Mark
+from gpt_studio.core.plan_changes import check_replan, in_words, smaller_batch
+from gpt_studio.core.run_events import (
+    Evaluated,
+    Examined,
+    Marked,
+    MemoryMeasured,
+    PlanChanged,
+    Resources,
+    Step,
+    StoppedEarly,
+)
 from gpt_studio.core.schedule import learning_rate
-from gpt_studio.core.speed import SAMPLE_TOKENS, VALIDATION_TOKENS
+from gpt_studio.core.speed import VALIDATION_TOKENS
 from gpt_studio.engine.data import Batch, Dataset, batch, validation_batches
-from gpt_studio.engine.device import PeakMemory, out_of_memory_explained
+from gpt_studio.engine.device import PeakMemory, is_out_of_memory, out_of_memory_explained, return_memory
 from gpt_studio.engine.exams import examine
-from gpt_studio.engine.generator import generate
 from gpt_studio.engine.model import GPT
-from gpt_studio.engine.optimizers import Optimizers
-from gpt_studio.engine.step import TrainingStep
+from gpt_studio.engine.optimizers import Optimizers, decay_weights_by
+from gpt_studio.engine.resources import readings
+from gpt_studio.engine.samples import samples
+from gpt_studio.engine.step import TrainingStep, why_plain
+
+log = logging.getLogger(__name__)
 
 Work = Generator[Event | None, None, None]
+Result = TypeVar("Result")
 
 SMOOTHING = 20  # steps the throughput is averaged over
 MEMORY_EVERY = 2.0  # seconds between two readings
+
+
+class Trainer:
+    """One run under way.
+
+    It goes on after `step` steps; how many tokens they took, how long, and what validation found is in
+    `history`, to which the caller adds every event. `scale` is the one of fp16's loss at that moment, from
+    `Trainer.scale`. `release` is called before each change of weights and of what the optimizer remembers:
+    whoever still reads them can copy them there. `last_good` tells the path and step of a checkpoint.
+    """
+
+    def __init__(
+        self,
+        model: GPT,
+        optimizer: Optimizers,
+        dataset: Dataset,
+        config: RunConfig,
+        history: History | None = None,
+        step: int = 0,
+        scale: float = 0.0,
+        release: Callable[[], None] = lambda: None,
+        last_good: Callable[[], tuple[str, int] | None] = lambda: None,
+    ) -> None:
+        self._history = history = History() if history is None else history
+        last = history.row(-1) if history else {"tokens": 0.0, "seconds": 0.0}
+        self._config = config
+        self._dataset = dataset
+        self._step = TrainingStep(model, optimizer, config.train, scale=scale)
+        self._release = release
+        self._last_good = last_good
+        self._current = self._done = step  # steps: begun, and finished
+        self._evaluated = history.validation_steps[-1] if history.validation_steps else 0  # at which step
+        self._sampled = history.samples[-1].step if history.samples else 0
+        self._futile = False  # to go on
+        self._compiling = config.train.compile
+        self._tokens = int(last["tokens"])
+        self._stopwatch = Stopwatch(last["seconds"])
+        self._recent: deque[float] = deque(maxlen=SMOOTHING)  # seconds of each step
+        self._memory = PeakMemory(self._step.device)
+        self._memory_read = -math.inf  # when
+        self._peak = 0
+
+    @property
+    def config(self) -> RunConfig:
+        """The one in force: a plan may change on the way."""
+        return self._config
+
+    @property
+    def scale(self) -> float:
+        """By how much losses are scaled, so that small gradients do not become zero; 1 if not in fp16."""
+        return self._step.scale
+
+    @property
+    def _plan(self) -> TrainConfig:
+        return self._config.train
+
+    def run(self) -> Work:
+        """Train to the last step.
+
+        Yields Step after each step, Evaluated, Examined and Sampled at their intervals and at the end,
+        MemoryMeasured and Resources now and then, PlanChanged, Marked and StoppedEarly when they happen, and
+        None where others may have a turn: never between two parts of one change of weights.
+
+        Raises:
+            StudioError: the loss or a gradient is not finite, or memory ran out; the last whole step stays.
+        """
+        try:
+            with out_of_memory_explained(self._out_of_memory):
+                readings(self._step.device)  # what is used is counted from here on
+                yield from self._look_if_due()  # where a run stopped before it could
+                while self._done < self._plan.steps and not self._futile:
+                    yield from self._learn()
+                    yield from self._look_if_due()
+                yield from self._look()
+                yield from self._say_if_early()
+        finally:
+            for parameter in self._step.model.parameters():  # give their gradients' memory back
+                parameter.grad = None
+            self._step.uncompile()
+
+    def replan(self, plan: TrainConfig) -> Mark:
+        """Go on by another plan, from the next change of weights on.
+
+        Raises:
+            StudioError: the plan cannot be used, or differs where a run cannot change.
+        """
+        check_replan(self._plan, plan, self._done)
+        mark = Mark(self._done, "plan", in_words(self._plan, plan))
+        self._follow(plan)
+        return mark
+
+    def _follow(self, plan: TrainConfig) -> None:
+        self._config = self._config.changed("train", plan.to_dict())
+        self._step.plan = plan
+        decay_weights_by(self._step.optimizer, plan.weight_decay)
+
+    # ------------------------------------------------------------ one step
+
+    def _learn(self) -> Work:
+        """One step; none if the plan ends before it by the time its gradients are there."""
+        self._current = self._done + 1
+        before = self._stopwatch.seconds
+        loss, norm = yield from self._gradients()
+        if self._done >= self._plan.steps:
+            return
+        self._release()
+        with self._stopwatch.running():
+            rate = self._update(norm)
+        taken = self._stopwatch.seconds - before
+        self._recent.append(taken)
+        yield Step(self._done, self._measured(loss, norm, rate))
+        if self._compiling:
+            self._compiling = False
+            self._recent.clear()  # no measure of what comes
+            yield Marked(Mark(self._done, "compiled", f"Compiled · {units.duration(taken)}"))
+        yield from self._report_resources()
+
+    def _gradients(self) -> Generator[Event | None, None, tuple[float, float]]:
+        """Add up the gradients of the step's batches; return the mean loss and the gradients' norm."""
+        scale = self._step.scale
+        while True:
+            mean, length = yield from self._survive(self._attempt)
+            if math.isfinite(mean) and math.isfinite(length):
+                return mean, length
+            if not (math.isfinite(mean) and self._step.lower_scale()):
+                self._step.scale = scale
+                raise self._not_finite(mean)
+
+    def _survive(
+        self, attempt: Callable[[], Generator[Event | None, None, Result]]
+    ) -> Generator[Event | None, None, Result]:
+        """What an attempt returns that changes no weights: with less at a time if it takes too much memory,
+        not compiled if that fails."""
+        while True:
+            try:
+                return (yield from attempt())
+            except Exception as error:
+                event = self._way_on(error)
+                if event is None:
+                    raise
+            self._step.begin()  # what the attempt left; the error, which held the rest, is gone
+            return_memory()
+            yield event
+
+    def _way_on(self, error: Exception) -> Event | None:
+        """Change what made an attempt fail, and say so; None where nothing can be changed."""
+        if is_out_of_memory(error):
+            less = smaller_batch(self._plan)
+            if not less:
+                return None
+            self._follow(self._plan.changed(**less))
+            self._compiling = self._step.compiled
+            text = f"Batch {self._plan.batch_size} × {self._plan.accumulation} from here: memory ran out"
+            return PlanChanged(self._config, Mark(self._done, "memory", text))
+        if (self._compiling or self._step.compiled) and not isinstance(error, StudioError):
+            log.warning("The model could not be compiled", exc_info=error)
+            self._compiling = False
+            self._step.uncompile()
+            return Marked(Mark(self._done, "plain", why_plain(error)))
+        return None
+
+    def _attempt(self) -> Generator[Event | None, None, tuple[float, float]]:
+        """One go at it: in fp16 gradients may turn out too large, and are worked out again, smaller."""
+        if self._compiling:
+            yield Progress("train", "Compiling the model")
+            self._step.compile()
+        self._step.begin()
+        plan, losses = self._plan, list[Tensor]()
+        for index in range((self._current - 1) * plan.accumulation, self._current * plan.accumulation):
+            if losses:
+                yield None
+            with self._stopwatch.running():
+                losses.append(self._backward(index))
+        with self._stopwatch.running():
+            both = torch.stack((torch.stack(losses).mean(), self._step.norm()))
+            mean, length = both.tolist()  # waits for the device
+        return mean, length
+
+    def _backward(self, index: int) -> Tensor:
+        """Read one batch and add its gradients to those there are; return its loss."""
+        plan = self._plan
+        self._step.model.train()  # a job that writes may have run in between
+        torch.manual_seed((plan.seed * 1_000_003 + index) % 2**32)  # what dropout drops
+        x, y = batch(self._dataset.train, self._config.model.max_length, plan.batch_size, plan.seed, index)
+        value = self._step.forward(x, y)
+        self._memory.look()
+        self._step.backward(value)
+        return value.detach()
+
+    def _update(self, norm: float) -> float:
+        """Change the weights, all of them or none; return the learning rate."""
+        rate = learning_rate(self._plan, self._current)
+        self._step.update(rate, norm)
+        self._done = self._current
+        self._tokens += self._plan.effective_batch * self._config.model.max_length
+        return rate
+
+    def _measured(self, loss: float, norm: float, rate: float) -> dict[str, float]:
+        tokens = self._plan.effective_batch * self._config.model.max_length
+        return {
+            "loss": loss,
+            "learning_rate": rate,
+            "gradient_norm": norm,
+            "tokens_per_second": tokens * len(self._recent) / max(sum(self._recent), 1e-9),
+            "tokens": float(self._tokens),
+            "seconds": self._stopwatch.seconds,
+        }
+
+    # ------------------------------------------------------------ what is told besides
+
+    def _report_resources(self) -> Iterator[Event]:
+        """What is taken of the machine, and the most memory so far, if it grew; reading takes a while."""
+        now = time.monotonic()
+        if now - self._memory_read < MEMORY_EVERY:
+            return
+        self._memory_read = now
+        peak = self._memory.read()
+        if peak > self._peak:
+            self._peak = peak
+            yield MemoryMeasured(peak)
+        yield Resources(self._done, readings(self._step.device))
+
+    def _look_if_due(self) -> Work:
+        """Validate and sample where the intervals say so."""
+        every = self._plan.sample_every
+        samples = every > 0 and self._done % every == 0
+        yield from self._look(self._done % self._plan.evaluate_every == 0, samples)
+
+    def _look(self, evaluates: bool = True, samples: bool = True) -> Work:
+        """How good the model is, unless that was looked at after this step already."""
+        if evaluates and self._evaluated < self._done:
+            self._evaluated = self._done
+            yield from self._evaluate()
+            yield from self._examine()
+        if samples and self._plan.sample_every and self._sampled < self._done:
+            self._sampled = self._done
+            yield from self._sample()
+
+    def _evaluate(self) -> Work:
+        """The mean loss on held-out text; nothing when there is none."""
+        loss = yield from self._survive(self._validated)
+        if loss is not None:
+            yield Evaluated(self._done, loss)
+            self._futile = self._patience_ended()
+
+    def _validated(self) -> Generator[None, None, float | None]:
+        """On the same windows whatever the batch size is: losses of several runs, and of one whose batches
+        had to become smaller, can be compared."""
+        context, size = self._config.model.max_length, self._plan.batch_size
+        count = math.ceil(VALIDATION_TOKENS / context)
+        windows = validation_batches(self._dataset.validation, context, 1, count)  # (1, T) each
+        total = 0.0
+        for first in range(0, len(windows), size):
+            x, y = (torch.cat(part) for part in zip(*windows[first : first + size], strict=True))  # (B, T)
+            total += len(x) * self._validation_loss((x, y))
+            yield None
+        return total / len(windows) if windows else None
+
+    @torch.inference_mode()
+    def _validation_loss(self, pair: Batch) -> float:
+        self._step.model.eval()
+        return float(self._step.forward(*pair))
+
+    def _examine(self) -> Work:
+        """Which skills the model has learned, where it learns from the small world."""
+        data = self._config.data
+        if world.NAME in data.corpora:
+            scores = yield from examine(self._step.model, self._dataset.tokenizer, data.template)
+            yield Examined(Exam(self._done, scores))
+
+    def _sample(self) -> Work:
+        return samples(self._step.model, self._dataset.tokenizer, self._config, self._done)
+
+    def _patience_ended(self) -> bool:
+        """Whether the latest looks at the texts held out, as many as it lasts for, found nothing better."""
+        losses = self._history.validation_losses
+        if not self._plan.patience or not losses:
+            return False
+        return len(losses) - 1 - losses.index(min(losses)) >= self._plan.patience
+
+    def _say_if_early(self) -> Iterator[Event]:
+        best = self._history.best_validation
+        if self._futile and best and self._done < self._plan.steps:
+            yield StoppedEarly(self._done, *best)
+            yield Marked(Mark(self._done, "early", f"Stopped early · best at {units.number(best[0])}"))
+
+    # ------------------------------------------------------------ failures
+
+    def _out_of_memory(self) -> StudioError:
+        """What to say when memory runs out: before the weights of the step changed, or after."""
+        place = "the GPU" if self._step.device.type == "cuda" else "this machine"
+        less = smaller_batch(self._plan)
+        label = f"Resume with batch size {less.get('batch_size')}"
+        return StudioError(
+            f"Training stopped at step {units.number(self._current)} — {place} ran out of memory",
+            kept=f"The weights of step {units.number(self._done)} and the charts.",
+            tries="Use a smaller batch with more accumulation, or gradient checkpointing.",
+            remedies=(Remedy(label, "train", less, train=True),) if less else (),
+        )
+
+    def _not_finite(self, value: float) -> StudioError:
+        """What to say when a loss, or else a gradient, is not finite."""
+        spoiled = not all(p.isfinite().all() for p in self._step.model.parameters())
+        what = "a gradient" if math.isfinite(value) else "the loss"
+        slower = self._plan.learning_rate / 2
+        again = Remedy(
+            f"Resume with rate {units.rate(slower)}", "train", {"learning_rate": slower}, train=True
+        )
+        back = self._back_with(slower)
+        if spoiled:
+            return StudioError(
+                f"Training stopped at step {units.number(self._current)} — the weights are not finite",
+                kept="The charts, and the checkpoints from before.",
+                tries="Go back to a checkpoint, with half the learning rate.",
+                remedies=back,
+            )
+        return StudioError(
+            f"Training stopped at step {units.number(self._current)} — {what} became infinite",
+            kept=f"The weights as they were after step {units.number(self._done)}, and the charts.",
+            tries="Halve the learning rate, or make the warm-up longer.",
+            remedies=(*back, again),
+        )
+
+    def _back_with(self, rate: float) -> tuple[Remedy, ...]:
+        """Going back to the last good checkpoint, if there is one, to go on from there with another rate."""
+        good = self._last_good()
+        if good is None:
+            return ()
+        path, step = good
+        label = f"Go back to step {units.number(step)} with half the rate"
+        return (Remedy(label, "train", {"learning_rate": rate}, train=True, checkpoint=path),)
 
 
 def train(
@@ -49,176 +394,10 @@ def train(
     tokens: int = 0,
     seconds: float = 0.0,
 ) -> Work:
-    """Go on training after `start` steps, which saw so many tokens in so many seconds.
-
-    Yields Step after each step, Evaluated, Examined and Sampled at their intervals and at the end,
-    MemoryMeasured now and then, and None where others may have a turn: never between two parts of one
-    change of weights.
-
-    Raises:
-        StudioError: the loss or a gradient is not finite, or memory ran out; the last whole step stays.
-    """
-    trainer = _Trainer(model, optimizer, dataset, config, start, tokens, seconds)
-    try:
-        with out_of_memory_explained(trainer.out_of_memory):
-            for step in range(start + 1, config.train.steps + 1):
-                yield from trainer.step(step)
-    finally:
-        for parameter in model.parameters():  # give their gradients' memory back
-            parameter.grad = None
-
-
-class _Trainer:
-    """One run under way."""
-
-    def __init__(
-        self,
-        model: GPT,
-        optimizer: Optimizers,
-        dataset: Dataset,
-        config: RunConfig,
-        done: int,
-        tokens: int,
-        seconds: float,
-    ) -> None:
-        self.model = model
-        self.tensors = TrainingStep(model, optimizer, config.train)
-        self.dataset = dataset
-        self.config = config
-        self.plan = config.train
-        self.device = self.tensors.device
-        self.memory = PeakMemory(self.device)
-        self.current = self.done = done  # steps: begun, and finished
-        self.tokens = tokens
-        self.stopwatch = Stopwatch(seconds)
-        self.recent: deque[float] = deque(maxlen=SMOOTHING)  # seconds of each step
-        self.memory_read = -math.inf  # when
-        self.peak = 0
-
-    def step(self, step: int) -> Work:
-        """One step and what is due after it."""
-        self.current = step
-        before = self.stopwatch.seconds
-        train_loss, norm = yield from self.gradients(step)
-        with self.stopwatch.running():
-            rate = self.update(step, norm)
-        self.recent.append(self.stopwatch.seconds - before)
-        yield Step(step, self.measured(train_loss, norm, rate))
-        yield from self.report_memory()
-        last = step == self.plan.steps
-        if last or step % self.plan.evaluate_every == 0:
-            yield from self.evaluate(step)
-            yield from self.examine(step)
-        if self.plan.sample_every and (last or step % self.plan.sample_every == 0):
-            yield from self.sample(step)
-
-    def gradients(self, step: int) -> Generator[None, None, tuple[float, float]]:
-        """Add up the gradients of the step's batches; return the mean loss and the gradients' norm."""
-        while True:
-            mean, length = yield from self.attempt(step)
-            if math.isfinite(mean) and math.isfinite(length):
-                return mean, length
-            if not (math.isfinite(mean) and self.tensors.lower_scale()):
-                raise _not_finite(self.plan, step, mean)
-
-    def attempt(self, step: int) -> Generator[None, None, tuple[float, float]]:
-        """One go at it: in fp16 gradients may turn out too large, and are worked out again, smaller."""
-        self.tensors.begin()
-        losses: list[Tensor] = []
-        for index in range((step - 1) * self.plan.accumulation, step * self.plan.accumulation):
-            if losses:
-                yield None
-            with self.stopwatch.running():
-                losses.append(self.backward(index))
-        with self.stopwatch.running():
-            both = torch.stack((torch.stack(losses).mean(), self.tensors.norm()))
-            mean, length = both.tolist()  # waits for the device
-        return mean, length
-
-    def backward(self, index: int) -> Tensor:
-        """Read one batch and add its gradients to those there are; return its loss."""
-        self.model.train()  # a job that writes may have run in between
-        torch.manual_seed((self.plan.seed * 1_000_003 + index) % 2**32)  # what dropout drops
-        x, y = batch(
-            self.dataset.train, self.config.model.max_length, self.plan.batch_size, self.plan.seed, index
-        )
-        value = self.tensors.forward(x, y)
-        self.memory.look()
-        self.tensors.backward(value)
-        return value.detach()
-
-    def update(self, step: int, norm: float) -> float:
-        """Change the weights, all of them or none; return the learning rate."""
-        rate = learning_rate(self.plan, step)
-        self.tensors.update(rate, norm)
-        self.done = step
-        self.tokens += self.plan.effective_batch * self.config.model.max_length
-        return rate
-
-    def measured(self, train_loss: float, norm: float, rate: float) -> dict[str, float]:
-        tokens = self.plan.effective_batch * self.config.model.max_length
-        return {
-            "loss": train_loss,
-            "learning_rate": rate,
-            "gradient_norm": norm,
-            "tokens_per_second": tokens * len(self.recent) / max(sum(self.recent), 1e-9),
-            "tokens": float(self.tokens),
-            "seconds": self.stopwatch.seconds,
-        }
-
-    def report_memory(self) -> Iterator[Event]:
-        """The most memory so far, if it grew; reading it takes a while on some devices."""
-        now = time.monotonic()
-        if now - self.memory_read < MEMORY_EVERY:
-            return
-        self.memory_read = now
-        peak = self.memory.read()
-        if peak > self.peak:
-            self.peak = peak
-            yield MemoryMeasured(peak)
-
-    def evaluate(self, step: int) -> Work:
-        """The mean loss on held-out text; nothing when there is none."""
-        context, size = self.config.model.max_length, self.plan.batch_size
-        count = math.ceil(VALIDATION_TOKENS / (context * size))
-        losses = []
-        for x, y in validation_batches(self.dataset.validation, context, size, count):
-            losses.append(self.validation_loss((x, y)))
-            yield None
-        if losses:
-            yield Evaluated(step, sum(losses) / len(losses))
-
-    @torch.inference_mode()
-    def validation_loss(self, pair: Batch) -> float:
-        self.model.eval()
-        return float(self.tensors.forward(*pair))
-
-    def examine(self, step: int) -> Work:
-        """Which skills the model has learned, where it learns from the small world."""
-        if world.NAME in self.config.data.corpora:
-            scores = yield from examine(self.model, self.dataset.tokenizer, self.config.data.template)
-            yield Examined(Exam(step, scores))
-
-    def sample(self, step: int) -> Work:
-        """Write the same way each time, so that samples can be compared."""
-        settings = self.config.sample.changed(max_tokens=SAMPLE_TOKENS, fixed_seed=True, seed=self.plan.seed)
-        prompt = self.plan.sample_prompt
-        said = []
-        for event in generate(self.model, self.dataset.tokenizer, Generate(prompt, settings)):
-            if isinstance(event, Token):
-                said.append(event.text)
-            yield None
-        yield Sampled(Sample(step, prompt, "".join(said)))
-
-    def out_of_memory(self) -> StudioError:
-        """What to say when memory runs out: before the weights of the step changed, or after."""
-        place = "the GPU" if self.device.type == "cuda" else "this machine"
-        return StudioError(
-            f"Training stopped at step {units.number(self.current)} — {place} ran out of memory",
-            kept=f"The weights of step {units.number(self.done)} and the charts.",
-            tries="Use a smaller batch with more accumulation, or gradient checkpointing.",
-            remedies=_smaller_batch(self.plan),
-        )
+    """Go on training after `start` steps."""
+    trainer = Trainer(model, optimizer, dataset, config, step=start)
+    trainer._tokens, trainer._stopwatch = tokens, Stopwatch(seconds)
+    return trainer.run()
 
 
 class Stopwatch:
@@ -232,25 +411,3 @@ class Stopwatch:
         started = time.perf_counter()
         yield
         self.seconds += time.perf_counter() - started
-
-
-def _not_finite(plan: TrainConfig, step: int, value: float) -> StudioError:
-    what = "the loss" if not math.isfinite(value) else "a gradient"
-    slower = plan.learning_rate / 2
-    return StudioError(
-        f"Training stopped at step {units.number(step)} — {what} became infinite",
-        kept=f"The weights as they were after step {units.number(step - 1)}, and the charts.",
-        tries="Halve the learning rate, or make the warm-up longer.",
-        remedies=(
-            Remedy(f"Resume with rate {units.rate(slower)}", "train", {"learning_rate": slower}, train=True),
-        ),
-    )
-
-
-def _smaller_batch(plan: TrainConfig) -> tuple[Remedy, ...]:
-    """The same steps with less at a time, where that is possible."""
-    if plan.batch_size == 1:
-        return ()
-    size = next(n for n in range(plan.batch_size // 2, 0, -1) if plan.batch_size % n == 0)
-    changes = {"batch_size": size, "accumulation": plan.effective_batch // size}
-    return (Remedy(f"Resume with batch size {size}", "train", changes, train=True),)

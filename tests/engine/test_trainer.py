@@ -9,9 +9,9 @@ import torch
 
 from gpt_studio.core.config import DataConfig, GPTConfig, RunConfig, SampleConfig, TrainConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.metrics import METRICS
+from gpt_studio.core.metrics import METRICS, RESOURCES, History
 from gpt_studio.core.requests import Generate
-from gpt_studio.core.run_events import Evaluated, MemoryMeasured, Sampled, Step
+from gpt_studio.core.run_events import Evaluated, MemoryMeasured, Resources, Sampled, Step
 from gpt_studio.core.schedule import learning_rate
 from gpt_studio.engine import step as step_module
 from gpt_studio.engine import trainer
@@ -20,7 +20,7 @@ from gpt_studio.engine.generator import generate
 from gpt_studio.engine.model import GPT
 from gpt_studio.engine.optimizers import make_optimizer
 from gpt_studio.engine.tokenizers import tokenizer
-from gpt_studio.engine.trainer import Stopwatch, train
+from gpt_studio.engine.trainer import Stopwatch, Trainer
 
 BYTES = tokenizer("bytes")
 IDS = np.frombuffer(b"the cat sat on the mat. " * 60, np.uint8).astype(np.uint16)
@@ -48,7 +48,7 @@ def fresh(config):
 
 def run(config=CONFIG, pair=None, data=DATA, start=0, **more):
     """Train to the end, or as many events as there are."""
-    return train(*(pair or fresh(config)), data, config, start, **more)
+    return Trainer(*(pair or fresh(config)), data, config, step=start, **more).run()
 
 
 def steps(events):
@@ -111,7 +111,9 @@ def test_others_have_a_turn_between_two_batches_of_a_step():
 
 
 def test_tokens_and_seconds_go_on_counting():
-    event = steps(run(start=10, tokens=640, seconds=100.0))[0]
+    history = History()
+    history.add_step(10, {metric.name: 1.0 for metric in METRICS} | {"tokens": 640.0, "seconds": 100.0})
+    event = steps(run(start=10, history=history))[0]
     assert event.step == 11
     assert event.values["tokens"] == 704
     assert 100 < event.values["seconds"] < 200
@@ -293,20 +295,32 @@ def test_a_gradient_that_is_not_finite_stops_before_the_weights_change(monkeypat
     ("batch_size", "remedies"),
     [(1, []), (4, [{"batch_size": 2, "accumulation": 4}]), (15, [{"batch_size": 5, "accumulation": 6}])],
 )
-def test_running_out_of_memory_is_explained_and_does_no_harm(monkeypatch, batch_size, remedies):
+def test_running_out_of_memory_in_an_update_is_explained(monkeypatch, batch_size, remedies):
+    config = changed(batch_size=batch_size, accumulation=2, sample_every=0)
+    monkeypatch.setattr(step_module.TrainingStep, "update", lambda *arguments: torch.empty(2**55))
+    with pytest.raises(StudioError) as failure:
+        list(run(config))
+    error = failure.value
+    assert error.what == "Training stopped at step 1 — this machine ran out of memory"
+    assert error.kept.startswith("The weights of step 0 ")
+    assert [remedy.changes for remedy in error.remedies] == remedies
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 15])
+def test_memory_that_never_suffices_is_explained_and_does_no_harm(monkeypatch, batch_size):
     config = changed(batch_size=batch_size, accumulation=2)
     error = fail_at_step_3(monkeypatch, config, fresh(config), lambda *arguments: torch.empty(2**55))
     assert error.what == "Training stopped at step 3 — this machine ran out of memory"
     assert error.kept.startswith("The weights of step 2 ")
-    assert [remedy.changes for remedy in error.remedies] == remedies
+    assert not error.remedies
 
 
-@pytest.mark.parametrize("work", ["validation_loss", "sample"])
+@pytest.mark.parametrize("work", ["_validation_loss", "_sample"])
 def test_running_out_of_memory_after_a_step_names_that_step(monkeypatch, work):
-    monkeypatch.setattr(trainer._Trainer, work, lambda *arguments: torch.empty(2**55))
+    monkeypatch.setattr(Trainer, work, lambda *arguments: torch.empty(2**55))
     with pytest.raises(StudioError) as failure:
         list(run())
-    step = {"validation_loss": 5, "sample": 6}[work]
+    step = {"_validation_loss": 5, "_sample": 6}[work]
     assert failure.value.what.startswith(f"Training stopped at step {step} —")
     assert failure.value.kept.startswith(f"The weights of step {step} ")
 
@@ -321,12 +335,16 @@ def test_memory_is_read_now_and_then(monkeypatch):
 
     monkeypatch.setattr(trainer, "PeakMemory", Memory)
     monkeypatch.setattr(trainer.time, "monotonic", lambda: now)
-    told = []
+    peaks, resources = [], []
     for event in run(changed(steps=40)):
-        told += [event] if isinstance(event, MemoryMeasured) else []
+        peaks += [event] if isinstance(event, MemoryMeasured) else []
+        resources += [event] if isinstance(event, Resources) else []
         now += 0.25 if isinstance(event, Step) else 0.0
     assert reads == [0.25, 2.25, 4.25, 6.25, 8.25]  # not at each of the 40 steps
-    assert told == [MemoryMeasured(1000)]
+    assert peaks == [MemoryMeasured(1000)]
+    assert [event.step for event in resources] == [1, 9, 17, 25, 33]
+    for event in resources:
+        assert {"process_memory", "utilization"} <= event.values.keys() <= {m.name for m in RESOURCES}
 
 
 def test_other_errors_are_ours_and_pass(monkeypatch):
