@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 from gpt_studio.core import units
 from gpt_studio.core.events import Failed, Saved
 from gpt_studio.gui.dialogs import ask_where_to_save
+from gpt_studio.gui.state import CHECKPOINTS as CHECKPOINTS_FOLDER
 from gpt_studio.gui.store import Store
 
 SUFFIX = ".safetensors"
@@ -49,7 +50,8 @@ class Files(QObject):
         state = self._store.state
         if state.run is None:
             return
-        suggestion = state.path or str(Path(self._folder()) / f"step-{state.step:06d}{SUFFIX}")
+        own = state.path and not _in_a_run(state.path)  # what a run keeps is not to be written over
+        suggestion = state.path if own else str(Path(self._folder()) / f"step-{state.step:06d}{SUFFIX}")
         path = ask_where_to_save(self._window, "Save checkpoint", suggestion, CHECKPOINTS, SUFFIX)
         if path:
             self._then = (path, then) if then else None
@@ -67,6 +69,10 @@ class Files(QObject):
     def open_path(self, path: str) -> None:
         """Open a checkpoint whose place is known."""
         self._replace(lambda: self._store.open(path))
+
+    def fork_path(self, path: str) -> None:
+        """Open a checkpoint to train a run of its own from it."""
+        self._replace(lambda: self._store.fork(path))
 
     def new(self) -> None:
         """Begin again without a model."""
@@ -131,11 +137,16 @@ class Files(QObject):
     def _remember(self, path: str) -> None:
         others = [other for other in self.recent() if other != path]
         self._settings.setValue("recent", [path, *others][:RECENT])
-        self._settings.setValue("folder", str(Path(path).parent))
+        if not _in_a_run(path):
+            self._settings.setValue("folder", str(Path(path).parent))
         self.recent_changed.emit()
 
     def _folder(self) -> str:
         return remembered_folder(self._settings)
+
+
+def _in_a_run(path: str) -> bool:
+    return Path(path).parent.name == CHECKPOINTS_FOLDER
 
 
 def checkpoint_in(event: QDropEvent) -> str:

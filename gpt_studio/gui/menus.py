@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QMessageBox, QWidget
 
 from gpt_studio import __version__
+from gpt_studio.gui.state import checkpoint_name
 from gpt_studio.gui.theme import look
 from gpt_studio.gui.widgets import Menu
 
@@ -41,7 +41,14 @@ def main_menu(window: Window) -> Menu:
         ],
         "Run": [
             ("Train, pause or resume", "F5", window.press_primary),
-            ("Stop training", "Shift+F5", store.stop_training),
+            ("Single step", "F10", store.advance),
+            None,
+            ("Stop and keep", "Shift+F5", store.stop_training),
+            ("Stop and discard…", "", window.folders.discard),
+            None,
+            ("Sample now", "", store.sample_now),
+            ("Add to queue", "", store.enqueue),
+            ("Start the queue", "", window.start_queue),
         ],
         "Chat": [
             ("Write a prompt", "Ctrl+L", window.focus_composer),
@@ -97,7 +104,7 @@ def fill_recent(target: QMenu, paths: list[str], choose: Callable[[str], object]
     """List recent checkpoints by name; the tooltip says where they are."""
     target.clear()
     for path in paths:
-        action = target.addAction(Path(path).stem)
+        action = target.addAction(checkpoint_name(path))
         action.setToolTip(path)
         action.triggered.connect(lambda _=False, path=path: choose(path))
     if not paths:
