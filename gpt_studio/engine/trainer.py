@@ -397,6 +397,7 @@ def train(
     """Go on training after `start` steps."""
     trainer = Trainer(model, optimizer, dataset, config, step=start)
     trainer._tokens, trainer._stopwatch = tokens, Stopwatch(seconds)
+    trainer._evaluated = trainer._sampled = start
     return trainer.run()
 
 
