@@ -7,8 +7,9 @@ times a second, and not at all while it is hidden.
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPoint, QPointF, QSize, Qt, QTimer
+from PySide6.QtCore import QEvent, QPoint, QPointF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
     QFocusEvent,
@@ -25,7 +26,7 @@ from PySide6.QtWidgets import QFrame, QSizePolicy, QWidget
 from gpt_studio.core import units
 from gpt_studio.gui.exportable import Exportable
 from gpt_studio.gui.layouts import Column
-from gpt_studio.gui.plotting import round_ticks
+from gpt_studio.gui.plotting import Floats, round_ticks
 from gpt_studio.gui.read_out import Reading, ReadOut
 from gpt_studio.gui.theme import color, follow, look, style_font
 from gpt_studio.gui.widgets import Menu
@@ -115,7 +116,13 @@ class _Canvas(pg.GraphicsView):  # type: ignore[misc]
 
 
 class Chart(Exportable):
-    """A chart without frame: horizontal grid, tick text, crosshair. `name` is its accessible name."""
+    """A chart without frame: horizontal grid, tick text, crosshair. `name` is its accessible name.
+
+    Signals:
+        pointed: a person moved the crosshair, by mouse or key, to this position; None: away.
+    """
+
+    pointed = Signal(object)
 
     def __init__(
         self,
@@ -187,8 +194,21 @@ class Chart(Exportable):
         return round_ticks(bottom, top, up), round_ticks(left, right, across)
 
     def dots(self, x: float) -> list[tuple[float, float, QColor, str]]:
-        """Marks of the crosshair on the curves: x, y, color and pyqtgraph symbol."""
+        """Marks of the crosshair on the curves: position, height in the view, color and pyqtgraph symbol."""
         return []
+
+    def across(self, positions: Floats) -> Floats:
+        """Where positions of the data lie in the view, from left to right."""
+        return positions
+
+    def position(self, across: float) -> float:
+        """The position of the data at a place in the view."""
+        return across
+
+    def span(self) -> tuple[float, float]:
+        """The positions at the left and the right edge of the view."""
+        left, right = self.view.viewRange()[0]
+        return self.position(left), self.position(right)
 
     def fill_menu(self, menu: Menu) -> None:
         menu.addAction("Reset view", self.reset_view).setEnabled(self.zoomed)
@@ -257,12 +277,12 @@ class Chart(Exportable):
             self.hide_cursor()
             return
         self.cursor_at = at
-        self._hair.setValue(at)
+        self._hair.setValue(self._place(at))
         self._hair.show()
         self._dots.setData(
             [
                 {
-                    "pos": (x, y),
+                    "pos": (self._place(x), y),
                     "brush": ink,
                     "symbol": symbol,
                     "size": look.px(11),
@@ -292,26 +312,42 @@ class Chart(Exportable):
 
     def pixel_of(self, x: float) -> float:
         """Where a position lies in the chart, in pixels from its left edge."""
-        scene = self.view.mapViewToScene(QPointF(x, 0))
+        scene = self.view.mapViewToScene(QPointF(self._place(x), 0))
         return float(self.plot.mapTo(self, self.plot.mapFromScene(scene)).x())
+
+    def _place(self, x: float) -> float:
+        return float(self.across(np.array([x]))[0])
+
+    def follow_cursor(self, x: float | None) -> None:
+        """Put the crosshair where a person points in another chart, or away."""
+        if x is None:
+            self.hide_cursor()
+        elif self.isVisible():
+            self.show_cursor(x)
 
     def _point(self, scene: QPointF) -> None:
         if self.view.sceneBoundingRect().adjusted(-4, -40, 4, 20).contains(scene):
-            self.show_cursor(float(self.view.mapSceneToView(scene).x()))
+            self.show_cursor(self.position(float(self.view.mapSceneToView(scene).x())))
+            self.pointed.emit(self.cursor_at)
         else:
+            self._point_away()
+
+    def _point_away(self) -> None:
+        if self.cursor_at is not None:
             self.hide_cursor()
+            self.pointed.emit(None)
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
-        self.hide_cursor()
+        self._point_away()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
-        self.hide_cursor()
+        self._point_away()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         key = event.key()
-        low, high = self.view.viewRange()[0]
+        low, high = self.span()
         by = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(key))
         if by is not None and self.cursor_at is None:
             self._say_cursor(high if by < 0 else low)
@@ -320,7 +356,7 @@ class Chart(Exportable):
         elif key in (Qt.Key.Key_Home, Qt.Key.Key_End):
             self._say_cursor(low if key == Qt.Key.Key_Home else high)
         elif key == Qt.Key.Key_Escape and self.cursor_at is not None:
-            self.hide_cursor()
+            self._point_away()
         else:
             super().keyPressEvent(event)
 
@@ -333,6 +369,7 @@ class Chart(Exportable):
             title, lines = self.readings(self.cursor_at)
             facts = ", ".join(f"{line.label} {line.value}" for line in lines)
             self.setAccessibleDescription(f"{title}: {facts}")
+        self.pointed.emit(self.cursor_at)
 
     # Zoom
 

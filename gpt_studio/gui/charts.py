@@ -11,15 +11,18 @@ from gpt_studio.core import units
 from gpt_studio.gui.chart import Chart, opaque_curve, pen
 from gpt_studio.gui.layouts import Row
 from gpt_studio.gui.loss_chart import LossChart
-from gpt_studio.gui.plotting import Floats, Series, half_ticks, robust_range, round_ticks, thin
+from gpt_studio.gui.plotting import Floats, Rows, Series, half_ticks, round_ticks
 from gpt_studio.gui.read_out import Legend, Reading
+from gpt_studio.gui.step_chart import StepChart
 from gpt_studio.gui.theme import color, look, mix, series
 from gpt_studio.gui.widgets import ElidedLabel, Label
 
+ROOM = 1.03  # the height of a chart, over its highest tick
+DECADES = 1e6  # at most, between bottom and top of a logarithmic axis
 __all__ = ["BarChart", "Legend", "LossChart", "Reading", "SmallChart"]
 
 
-class SmallChart(Chart):
+class SmallChart(StepChart):
     """One curve on a card of its own: title, current value, and if given a plan and a limit, dotted."""
 
     def __init__(
@@ -29,11 +32,16 @@ class SmallChart(Chart):
         unit: str = "",
         show: Callable[[float], str] = units.short,
         axis: Callable[[float], str] = units.axis,
+        base: Callable[[float], float] = lambda high: 1.0,
+        least: float = 0.0,
     ) -> None:
-        """`show` makes the value at the top right, to which `unit` is added, e.g. "/s"."""
+        """`show` makes the value at the top right, to which `unit` is added, e.g. "/s".
+
+        Ticks are round multiples of `base` of the highest value, which is at least `least` or what is shown.
+        """
         super().__init__(title, left=38, radius=8, line="border")
         self._names = title, short_title or title
-        self._unit, self._show = unit, show
+        self._unit, self._show, self._base, self._least = unit, show, base, least
         self._data, self._plan = Series(), Series()
         self._limit: float | None = None
         self._title = ElidedLabel(title, "small", "text2")
@@ -48,7 +56,7 @@ class SmallChart(Chart):
         self._curve = opaque_curve()
         for item in (self._plan_curve, self._limit_curve, self._curve):
             self.view.addItem(item, ignoreBounds=True)
-        self.axis_left.name = axis
+        self.value_name = axis
         self.start_following()
 
     def set_narrow(self, narrow: bool) -> None:
@@ -70,6 +78,9 @@ class SmallChart(Chart):
         self._limit = limit
         self.mark_dirty()
 
+    def is_empty(self) -> bool:
+        return not len(self._data)
+
     def clear(self) -> None:
         self._data, self._plan = Series(), Series()
         self.hide_cursor()
@@ -87,33 +98,44 @@ class SmallChart(Chart):
         if not self.zoomed:
             ends = [*self._data.steps[-1:], *self._plan.steps[-1:]]
             starts = [*self._data.steps[:1], *self._plan.steps[:1]]
-            last, first = max(ends, default=1.0), min(starts, default=0.0)
-            left = 0.0 if first <= 0.2 * last else float(first)
-            self.view.setXRange(left, max(float(last), left + 1), padding=0)
-            high = self._high()
-            self.view.setYRange(0, max(half_ticks(high)[-1], high) * 1.03, padding=0)
-        left, right = self.view.viewRange()[0]
+            self.show_steps(float(min(starts, default=0.0)), float(max(ends, default=1.0)))
+            self.view.setYRange(*self._value_range(), padding=0)
         pixels = max(2, int(self.view.width()))
-        self._curve.setData(*thin(self._data.steps, self._data.values, left, right, pixels))
+        x, y = self.drawn(self._data.steps, self._data.peaks, pixels)
+        self._curve.setData(x, self.heights(y))
         now = float(self._data.steps[-1]) if len(self._data) else -np.inf
         ahead = self._plan.steps >= now
-        self._plan_curve.setData(
-            *thin(self._plan.steps[ahead], self._plan.values[ahead], left, right, pixels)
-        )
-        level = [] if self._limit is None else [self._limit, self._limit]
-        self._limit_curve.setData([left, right][: len(level)], level)
+        x, y = self.drawn(self._plan.steps[ahead], self._plan.values[ahead], pixels)
+        self._plan_curve.setData(x, self.heights(y))
+        level = np.array([] if self._limit is None else [self._limit] * 2)
+        self._limit_curve.setData(self.view.viewRange()[0][: len(level)], self.heights(level))
         self._show_value()
 
-    def _high(self) -> float:
-        shown = [robust_range(self._data.values)[1]] if len(self._data) else []
-        shown += [float(self._plan.values.max())] if len(self._plan) else []
-        shown += [self._limit] if self._limit is not None else []
-        return max(shown, default=1.0)
+    def _value_range(self) -> tuple[float, float]:
+        """From zero to a round value; where that is logarithmic, from the lowest to the highest value."""
+        parts = [self.range_of(series.peaks) for series in (self._data, self._plan) if len(series)]
+        highs = [part[1] for part in parts]
+        if self._limit is not None:
+            highs.append(self._limit)
+        high = max([*highs, self._least]) or 1.0
+        if not self.log_values:
+            return 0.0, max(self._half_ticks(high)[-1], high) * ROOM
+        low = min((part[0] for part in parts if part[0] > 0), default=high / 10)
+        low = max(min(low, high / 2), high / DECADES)
+        bottom, top = self.heights(np.array([low, high])).tolist()
+        return bottom - 0.05 * (top - bottom), top + 0.05 * (top - bottom)
+
+    def _half_ticks(self, high: float) -> list[float]:
+        base = self._base(high)
+        return [tick * base for tick in half_ticks(high / base)]
 
     def ticks(self) -> tuple[list[float], list[float]]:
-        (left, right), (_, top) = self.view.viewRange()
-        up = super().ticks()[0] if self.zoomed else half_ticks(top / 1.03)
-        return up, round_ticks(left, right, 3)
+        up, across = super().ticks()
+        if not (self.zoomed or self.log_values):
+            up = self._half_ticks(self.view.viewRange()[1][1] / ROOM)
+        if not self.log_steps:
+            across = round_ticks(*self.span(), 3)
+        return up, across
 
     def _show_value(self) -> None:
         """The current value, or the one under the crosshair with its step."""
@@ -121,7 +143,11 @@ class SmallChart(Chart):
             title, lines = self.readings(self.cursor_at)
             self._value.setText(f"{title} · {lines[0].value}")
         else:
-            self._value.setText(self._worded(self._data.values[-1]) if len(self._data) else units.UNKNOWN)
+            self._value.setText(self.current())
+
+    def current(self) -> str:
+        """The latest value as text."""
+        return self._worded(self._data.values[-1]) if len(self._data) else units.UNKNOWN
 
     def _worded(self, value: float) -> str:
         return f"{self._show(float(value))}{self._unit}"
@@ -137,14 +163,15 @@ class SmallChart(Chart):
         return self._data.nearest(x)
 
     def neighbor(self, x: float, by: int) -> float | None:
-        return self._data.neighbor(x, by, *self.view.viewRange()[0])
+        return self._data.neighbor(x, by, *self.span(), self.log_steps)
 
     def readings(self, x: float) -> tuple[str, list[Reading]]:
         value = self._worded(self._data.values[self._data.index(x)])
         return f"Step {units.number(x)}", [Reading(self._names[0], value, series(0))]
 
     def dots(self, x: float) -> list[tuple[float, float, QColor, str]]:
-        return [(x, float(self._data.values[self._data.index(x)]), series(0), "o")]
+        height = self.heights(self._data.values[[self._data.index(x)]])
+        return [(x, float(height[0]), series(0), "o")]
 
     def finding(self) -> str:
         if not len(self._data):
@@ -152,10 +179,9 @@ class SmallChart(Chart):
         now = self._worded(self._data.values[-1])
         return f"{self._names[0]}, step {units.number(self._data.steps[-1])}: {now}"
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        points = zip(self._data.steps.tolist(), self._data.values.tolist(), strict=True)
+    def table(self) -> tuple[list[str], Sequence[list[str]]]:
         column = self._names[0].lower().replace(" ", "_")
-        return ["step", column], [[f"{step:.0f}", repr(value)] for step, value in points]
+        return ["step", column], Rows(self._data.steps, self._data.values)
 
 
 class BarChart(Chart):

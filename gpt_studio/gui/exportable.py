@@ -1,14 +1,17 @@
 """What can be written to a file as it is shown: a picture of it, and the numbers behind it."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QPixmap
+from PySide6.QtCore import QPoint, QRect, Qt, Signal
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QPainter, QPixmap, QRegion
+from PySide6.QtSvg import QSvgGenerator
+from PySide6.QtWidgets import QWidget
 
 from gpt_studio.core.errors import StudioError
 from gpt_studio.gui.dialogs import ask_where_to_save
+from gpt_studio.gui.table_dialog import TableDialog
 from gpt_studio.gui.theme import color
 from gpt_studio.gui.widgets import Menu, Surface
 
@@ -22,7 +25,7 @@ class Exportable(Surface):
 
     failed = Signal(object)
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
+    def table(self) -> tuple[list[str], Sequence[Sequence[str]]]:
         """Everything the chart shows as a header and rows of plain text."""
         raise NotImplementedError
 
@@ -42,9 +45,24 @@ class Exportable(Surface):
         self.fill_menu(menu)
         if not menu.isEmpty():
             menu.addSeparator()
+        menu.addAction("Show as table\tEnter", self.show_table)
         menu.addAction("Export PNG…", lambda: self._export("png", "Pictures (*.png)", self.export_png))
+        menu.addAction("Export SVG…", lambda: self._export("svg", "Drawings (*.svg)", self.export_svg))
         menu.addAction("Export CSV…", lambda: self._export("csv", "Tables (*.csv)", self.export_csv))
         return menu
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.show_table()
+        else:
+            super().keyPressEvent(event)
+
+    def show_table(self) -> TableDialog:
+        """Open the numbers in a window beside this one."""
+        dialog = TableDialog(self.accessibleName(), self.table, self.window())
+        dialog.export_wanted.connect(lambda: self._export("csv", "Tables (*.csv)", self.export_csv))
+        dialog.show()
+        return dialog
 
     def _export(self, suffix: str, kind: str, write: Callable[[Path], None]) -> None:
         name = self.accessibleName()
@@ -70,8 +88,26 @@ class Exportable(Surface):
         if not picture.save(str(path), "PNG"):
             raise OSError(f"{path.name} cannot be written")
 
+    def export_svg(self, path: Path) -> None:
+        """Write the chart as a drawing that stays sharp at any size; OSError if that fails."""
+        path.open("w").close()  # the generator would only complain to the log
+        made = QSvgGenerator(QSvgGenerator.SvgVersion.Svg11)
+        made.setFileName(str(path))
+        made.setSize(self.size())
+        made.setViewBox(QRect(QPoint(), self.size()))
+        made.setTitle(self.accessibleName())
+        made.setDescription(self.accessibleDescription())
+        self.hide_cursor()
+        painter = QPainter(made)
+        painter.fillRect(self.rect(), color("card"))
+        self.render(painter, QPoint(), QRegion(), QWidget.RenderFlag.DrawChildren)
+        if not painter.end():
+            raise OSError(f"{path.name} cannot be written")
+
     def export_csv(self, path: Path) -> None:
         """Write the chart's table; OSError if that fails."""
         header, rows = self.table()
         with path.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([header, *rows])
+            writer = csv.writer(file)
+            writer.writerow(header)
+            writer.writerows(rows)

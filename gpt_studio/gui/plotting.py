@@ -1,13 +1,16 @@
 """The arithmetic of charts: buffers that grow, round ticks, thinning, smoothing. Plain numpy, no Qt."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.intp]
 BLOCK = 64  # smoothing works in blocks of this many points, each one small matrix product
+HEAP = 128  # points whose smallest and largest value are remembered together
 
 
 class Growing:
@@ -39,11 +42,58 @@ class Growing:
         self._size = min(self._size, size)
 
 
+class Peaks(Growing):
+    """A float array that remembers the smallest and largest value of every heap of points, so that the
+    peaks of a million are found without looking at each of them again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lows, self._highs = Growing(), Growing()
+
+    def extend(self, values: Floats) -> None:
+        super().extend(values)
+        done, whole = len(self._lows), len(self) // HEAP
+        if whole > done:
+            heaps = self.values[done * HEAP : whole * HEAP].reshape(-1, HEAP)
+            self._lows.extend(heaps.min(axis=1))
+            self._highs.extend(heaps.max(axis=1))
+
+    def cut(self, size: int) -> None:
+        super().cut(size)
+        for known in (self._lows, self._highs):
+            known.cut(size // HEAP)
+
+    def range(self) -> tuple[float, float]:
+        """The smallest and the largest value; the array must not be empty."""
+        rest = self.values[len(self._lows) * HEAP :]
+        lows, highs = np.append(self._lows.values, rest), np.append(self._highs.values, rest)
+        return float(lows.min()), float(highs.max())
+
+    def peaks(self, starts: Integers, end: int) -> tuple[Integers, Floats, Floats]:
+        """The smallest and the largest value from each start to the next, the last one's up to `end`.
+
+        Where stretches are long, starts are moved on to the next heap; those used come back first.
+        """
+        short = np.flatnonzero(np.diff(starts, append=end) < 4 * HEAP)
+        first = max(1, int(short[-1]) + 1) if len(short) else 1  # from here on all stretches are long
+        if first >= len(starts) - 1:
+            values = self.values[:end]
+            return starts, np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+        starts = np.append(starts[:first], -(-starts[first:] // HEAP) * HEAP)
+        heaps = starts[first:-1] // HEAP
+        found = []
+        for extreme, known in ((np.minimum, self._lows), (np.maximum, self._highs)):
+            before = extreme.reduceat(self.values[: starts[first]], starts[:first])
+            among = extreme.reduceat(known.values[: starts[-1] // HEAP], heaps)
+            found.append(np.concatenate([before, among, [extreme.reduce(self.values[starts[-1] : end])]]))
+        return starts, found[0], found[1]
+
+
 class Series:
     """A curve's data: ascending steps and their values. Numbers that are not finite are left out."""
 
     def __init__(self) -> None:
-        self._steps, self._values = Growing(), Growing()
+        self._steps, self._values = Growing(), Peaks()
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -55,6 +105,11 @@ class Series:
     @property
     def values(self) -> Floats:
         return self._values.values
+
+    @property
+    def peaks(self) -> Peaks:
+        """The values again, such that they can be thinned fast."""
+        return self._values
 
     def append(self, steps: Sequence[float] | Floats, values: Sequence[float] | Floats) -> int:
         """Add points and return how many old ones were kept: a step that comes again, as after resuming
@@ -85,12 +140,13 @@ class Series:
     def nearest(self, step: float) -> float | None:
         return float(self.steps[self.index(step)]) if len(self) else None
 
-    def neighbor(self, step: float, by: int, low: float, high: float) -> float | None:
+    def neighbor(self, step: float, by: int, low: float, high: float, log: bool = False) -> float | None:
         """The point about a hundredth of the range from `low` to `high` further on, at least the next."""
         if not len(self):
             return None
         here = self.index(step)
-        there = self.index(self.steps[here] + by * (high - low) / 100)
+        at = float(self.steps[here])
+        there = self.index(at * (high / low) ** (by / 100) if log else at + by * (high - low) / 100)
         return float(self.steps[int(np.clip(there if there != here else here + by, 0, len(self) - 1))])
 
 
@@ -136,25 +192,61 @@ def decay_of(smoothing: float) -> float:
     return float(1 - 300.0 ** -min(1.0, max(0.0, smoothing)))
 
 
-def thin(x: Floats, y: Floats, low: float, high: float, pixels: int) -> tuple[Floats, Floats]:
+def thin(
+    x: Floats, y: Floats | Peaks, low: float, high: float, pixels: int, log: bool = False
+) -> tuple[Floats, Floats]:
     """What is needed to draw an ascending series from `low` to `high`: at most one point per pixel.
 
     Each pair of pixels keeps its smallest and largest value, so no peak is lost. A neighbor on each
-    side is kept, so that the line reaches the edges.
+    side is kept, so that the line reaches the edges. On a logarithmic axis (`log`) x starts at 1.
     """
+    values = y.values if isinstance(y, Peaks) else y
     first = max(0, int(np.searchsorted(x, low)) - 1)
     last = min(len(x), int(np.searchsorted(x, high, side="right")) + 1)
-    x, y = x[first:last], y[first:last]
     bins = max(1, pixels // 2)
-    if len(x) <= 2 * bins:
-        return x, y
-    edges = np.linspace(x[0], x[-1], bins + 1)[:-1]
-    starts = np.unique(np.searchsorted(x, edges))
-    ends = np.append(starts[1:], len(x)) - 1
-    lows, highs = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
-    rising = y[starts] <= y[ends]
+    if last - first <= 2 * bins:
+        return x[first:last], values[first:last]
+    space = np.geomspace if log else np.linspace
+    edges = space(max(x[first], 1.0) if log else x[first], x[last - 1], bins + 1)[:-1]
+    edges[0] = x[first]
+    starts = np.unique(first + np.searchsorted(x[first:last], edges))
+    if isinstance(y, Peaks):
+        starts, lows, highs = y.peaks(starts, last)
+    else:
+        lows, highs = (extreme.reduceat(y[:last], starts) for extreme in (np.minimum, np.maximum))
+    ends = np.append(starts[1:], last) - 1
+    rising = values[starts] <= values[ends]
     pairs = np.stack([np.where(rising, lows, highs), np.where(rising, highs, lows)], axis=1)
     return np.stack([x[starts], x[ends]], axis=1).reshape(-1), pairs.reshape(-1)
+
+
+class Rows(Sequence[list[str]]):
+    """Numbers by step as rows of text, each made when it is asked for; nan is an empty cell."""
+
+    def __init__(self, *columns: Floats) -> None:
+        """The first column holds steps: whole numbers."""
+        self._columns = columns
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(len(self)))]
+        return _cells([float(column[index]) for column in self._columns])
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for numbers in zip(*(column.tolist() for column in self._columns), strict=True):
+            yield _cells(numbers)
+
+    def order(self, column: int, falling: bool) -> Integers:
+        """The rows' places when they are sorted by a column, empty cells last."""
+        values = self._columns[column]
+        return np.argsort(-values if falling else values, kind="stable")
+
+
+def _cells(numbers: Sequence[float]) -> list[str]:
+    return [f"{numbers[0]:.0f}", *("" if math.isnan(value) else repr(value) for value in numbers[1:])]
 
 
 def round_ticks(low: float, high: float, most: int) -> list[float]:

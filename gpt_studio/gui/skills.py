@@ -81,9 +81,11 @@ class SkillsChart(Exportable):
 
     Signals:
         shown_changed: another exam is shown.
+        pointed: a person points at this step; None: at none.
     """
 
     shown_changed = Signal()
+    pointed = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("card", parent=parent)
@@ -173,15 +175,31 @@ class SkillsChart(Exportable):
         at = event.position()
         curve = next((row.curve for row in self._places() if row.whole.contains(at)), None)
         if curve is None or not self.exams:
-            self.hide_cursor()
+            self._point_away()
             return
         step = (at.x() - curve.left()) / max(1.0, curve.width()) * self._last()
-        nearest = min(range(len(self.exams)), key=lambda index: abs(self.exams[index].step - step))
-        self.point_at(nearest)
+        self.follow_cursor(step)
+        self._tell_pointed()
+
+    def follow_cursor(self, x: float | None) -> None:
+        """Show the exam nearest to a step, as when it is pointed at in another chart; None for the latest."""
+        if x is None or not self.exams:
+            self.hide_cursor()
+        else:
+            self.point_at(min(range(len(self.exams)), key=lambda index: abs(self.exams[index].step - x)))
+
+    def _tell_pointed(self) -> None:
+        exam = None if self.cursor_at is None else self.shown()
+        self.pointed.emit(exam.step if exam else None)
+
+    def _point_away(self) -> None:
+        if self.cursor_at is not None:
+            self.hide_cursor()
+            self._tell_pointed()
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
-        self.hide_cursor()
+        self._point_away()
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
@@ -189,7 +207,7 @@ class SkillsChart(Exportable):
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
-        self.hide_cursor()
+        self._point_away()
         self.update()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -204,8 +222,9 @@ class SkillsChart(Exportable):
         if there is not None:
             self.point_at(there)
             self.setAccessibleDescription(self._spoken())
+            self._tell_pointed()
         elif event.key() == Qt.Key.Key_Escape and self.cursor_at is not None:
-            self.hide_cursor()
+            self._point_away()
         else:
             super().keyPressEvent(event)
 

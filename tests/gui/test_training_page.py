@@ -155,7 +155,7 @@ def test_the_hero_stays_beside_the_demo_model(page, idle):
     assert page.hero.isVisible()
     page.show_state(with_model(idle, 0, demo=True, running=frozenset({"train"})))
     assert page.tiles.isVisible()
-    assert page.waiting.text() == "Getting ready"
+    assert page.loss_card.waiting.text() == "Getting ready"
     assert page.tiles.step.value() == UNKNOWN
 
 
@@ -316,15 +316,15 @@ def test_the_validation_loss_in_bits_per_byte(page):
 
 def test_the_unit_of_the_loss_can_be_chosen_where_both_are_known(page, qtbot):
     learn(page, 10)
-    assert not page._unit.isVisible()
+    assert not page.loss_card.unit.isVisible()
     with_bytes(page)
-    assert page._unit.isVisible()
-    qtbot.mouseClick(page._unit.button("bits"), Qt.MouseButton.LeftButton)
+    assert page.loss_card.unit.isVisible()
+    qtbot.mouseClick(page.loss_card.unit.button("bits"), Qt.MouseButton.LeftButton)
     assert (page.unit(), page.loss.shown_unit()) == ("bits", "bits")
     begin(page)  # a run of which only nats are known
     assert (page.unit(), page.loss.shown_unit()) == ("bits", "nats")
     page.set_unit("nats")
-    assert page._unit.value() == "nats"
+    assert page.loss_card.unit.value() == "nats"
     page.set_unit("None")
     assert page.unit() == "nats"
 
@@ -449,7 +449,7 @@ def everything(page):
     """All that can be seen of a run."""
     tiles = page.tiles
     names = (tiles.step, tiles.loss, tiles.validation, tiles.speed, tiles.compute)
-    charts = (page.loss, page.rate, page.norm, page.speed)
+    charts = (page.loss, page.curves.rate, page.curves.norm, page.curves.speed)
     columns = [(column.step.text(), column.passage.text()) for column in page.samples.columns]
     tables = [[[as_number(cell) for cell in row] for row in chart.table()[1]] for chart in charts]
     return [shown(tile) for tile in names], tables, columns
@@ -496,7 +496,7 @@ def test_a_new_model_begins_new_curves(page):
     begin(page)
     assert everything(page)[1] == [[], [], [], []]
     assert everything(page)[2] == [("", "")] * 3
-    assert page.loss._events == []
+    assert page.loss.marks.events == []
     assert page.history.best_validation is None
 
 
@@ -504,7 +504,7 @@ def test_forgetting_the_model_forgets_the_curves(page, idle):
     learn(page, 100)
     page.show_state(idle)
     page.clear()
-    assert page.loss.table()[1] == []
+    assert len(page.loss.table()[1]) == 0
 
 
 def test_marks_are_drawn_in_their_color(page):
@@ -513,9 +513,10 @@ def test_marks_are_drawn_in_their_color(page):
     page.mark(3150, f"Stopped · 3{SPACE}150", "bad")
     look.apply(LIGHT)
     page.loss.refresh()
-    lines = [line for *_, line, _ in page.loss._events]
-    assert [line.value() for line in lines] == [3000, 3150]
-    assert [line.pen.color() for line in lines] == [color("ok"), color("bad")]
+    for role, step in (("ok", 3000), ("bad", 3150)):
+        line = page.loss.marks._lines[role]
+        assert line.getData()[0].tolist() == [step, step]
+        assert line.opts["pen"].color() == color(role)
 
 
 def test_the_crosshair_tells_tokens_and_rate(page):
@@ -529,35 +530,35 @@ def test_the_crosshair_tells_tokens_and_rate(page):
 
 def test_the_plan_is_the_schedule_and_follows_the_settings(page):
     begin(page)
-    plan = page.rate._plan
+    plan = page.curves.rate._plan
     assert plan.steps[0] == 1
     assert plan.steps[-1] == 20_000
     assert 500 in plan.steps, "the corner of the curve"
     expected = [learning_rate(BIG.train, int(step)) for step in plan.steps]
     assert plan.values.tolist() == expected
-    assert page.norm._limit == 1.0
+    assert page.curves.norm._limit == 1.0
     page.show_state(training(BIG.changed("train", {"steps": 300, "gradient_clip": 0.0})))
-    assert page.rate._plan.steps[-1] == 300
-    assert page.norm._limit is None
+    assert page.curves.rate._plan.steps[-1] == 300
+    assert page.curves.norm._limit is None
     page.show_state(training(BIG.changed("train", {"steps": 0})))  # half-typed: the last plan stays
-    assert page.rate._plan.steps[-1] == 300
+    assert page.curves.rate._plan.steps[-1] == 300
 
 
 def test_smoothing_and_scale_reach_the_chart(page, qtbot):
     learn(page, 100)
-    page._smoothing.setValue(20)
+    page.loss_card.smoothing.setValue(20)
     assert page.loss.smoothing() == 0.2
     page.loss.set_smoothing(0.75)  # from the chart's menu
-    assert page._smoothing.value() == 75
-    qtbot.mouseClick(page._scale.button("log"), Qt.MouseButton.LeftButton)
-    assert page.loss._log
+    assert page.loss_card.smoothing.value() == 75
+    qtbot.mouseClick(page.loss_card.axes.values, Qt.MouseButton.LeftButton)
+    assert page.loss.log_values
 
 
 def test_a_chart_that_cannot_be_exported_is_told(page, qtbot, monkeypatch, tmp_path):
     learn(page, 10)
     nowhere = str(tmp_path / "no" / "such.csv")
     monkeypatch.setattr("gpt_studio.gui.exportable.ask_where_to_save", lambda *_: nowhere)
-    for chart in (page.norm, page.skills.chart):
+    for chart in (page.curves.norm, page.skills.chart):
         csv = next(action for action in chart.menu().actions() if action.text() == "Export CSV…")
         with qtbot.waitSignal(page.failed) as heard:
             csv.trigger()
@@ -570,25 +571,25 @@ def test_a_chart_that_cannot_be_exported_is_told(page, qtbot, monkeypatch, tmp_p
 def test_one_quiet_line_stands_where_the_curves_will(page, idle):
     busy = replace(idle, running=frozenset({"train"}))
     page.show_state(busy)
-    assert (page.waiting.text(), page.waiting.isVisible()) == ("Getting ready", True)
+    assert (page.loss_card.waiting.text(), page.loss_card.waiting.isVisible()) == ("Getting ready", True)
     assert not page.loss.isVisible()
-    assert not page.rate.isVisible()
+    assert not page.curves.rate.isVisible()
     assert not page.samples.isVisible()
     page.show_state(replace(busy, progress={"data": Progress("data", "Reading Field notes", 34, 100)}))
-    assert page.waiting.text() == f"Reading Field notes · 34{SPACE}%"
+    assert page.loss_card.waiting.text() == f"Reading Field notes · 34{SPACE}%"
     page.show_state(replace(busy, progress={"train": Progress("train", "Building the model")}))
-    assert page.waiting.text() == "Building the model"
+    assert page.loss_card.waiting.text() == "Building the model"
     begin(page)
-    assert page.waiting.text() == "Making the first step"
+    assert page.loss_card.waiting.text() == "Making the first step"
     page.append([step_at(1)])
-    assert not page.waiting.isVisible()
-    assert all(part.isVisible() for part in (page.loss, page.rate, page.samples))
+    assert not page.loss_card.waiting.isVisible()
+    assert all(part.isVisible() for part in (page.loss, page.curves.rate, page.samples))
 
 
 def test_stopped_before_the_first_step(page):
     begin(page)
     page.show_state(training(running=frozenset(), stopped_by="stopped"))
-    assert page.waiting.text() == "No steps yet"
+    assert page.loss_card.waiting.text() == "No steps yet"
     assert page.tiles.left.caption() == "stopped 10:42"
 
 
@@ -822,18 +823,18 @@ def hidden_tiles(page):
 def test_what_gives_way_in_a_narrow_page(page):
     learn(page, 600)
     assert hidden_tiles(page) == [False, False]
-    assert page._smoothing.isVisible()
+    assert page.loss_card.smoothing.isVisible()
     page.resize(700, 812)
     assert hidden_tiles(page) == [False, True]
     page.resize(541, 812)
     assert hidden_tiles(page) == [True, True]
-    assert not page._smoothing.isVisible()
-    assert [chart._title.text() for chart in (page.rate, page.norm)] == ["LR", "Grad. norm"]
+    assert not page.loss_card.smoothing.isVisible()
+    assert [chart._title.text() for chart in (page.curves.rate, page.curves.norm)] == ["LR", "Grad. norm"]
     page._show_figures()
     assert page.tiles.step.accessibleName() == "Step: 600"
     page.resize(776, 812)
     assert hidden_tiles(page) == [False, False]
-    assert page.rate._title.text() == "Learning rate"
+    assert page.curves.rate._title.text() == "Learning rate"
 
 
 @pytest.mark.parametrize(
@@ -845,11 +846,11 @@ def test_the_page_is_filled_and_charts_keep_their_height(page, size, scale, qapp
     page.resize(*size)
     qapp.processEvents()
     low = size[1] < 700
-    last = page._small if low else page._lower
+    last = page.curves if low else page._lower
     bottom = last.mapTo(page, last.rect().bottomLeft()).y() + 1
     assert bottom == size[1] - round(14 * scale), "samples lie below the fold only where the page is low"
     assert page.loss.height() >= 220
-    assert page.rate.height() >= 96
+    assert page.curves.rate.height() >= 96
 
 
 def test_a_very_low_page_scrolls_instead_of_squeezing(page, qapp):
@@ -864,12 +865,12 @@ def test_a_very_low_page_scrolls_instead_of_squeezing(page, qapp):
 def test_the_loss_alone_and_everything_again(page, qtbot):
     learn(page, 600)
     before = page.loss.height()
-    qtbot.mouseClick(page._expand, Qt.MouseButton.LeftButton)
-    assert not any(part.isVisible() for part in (page.tiles, page.rate, page.samples))
-    assert page._expand.accessibleName() == "Show everything again"
+    qtbot.mouseClick(page.loss_card.expand, Qt.MouseButton.LeftButton)
+    assert not any(part.isVisible() for part in (page.tiles, page.curves.rate, page.samples))
+    assert page.loss_card.expand.accessibleName() == "Show everything again"
     qtbot.waitUntil(lambda: page.loss.height() > before + 300)
-    qtbot.mouseClick(page._expand, Qt.MouseButton.LeftButton)
-    assert all(part.isVisible() for part in (page.tiles, page.rate, page.samples))
+    qtbot.mouseClick(page.loss_card.expand, Qt.MouseButton.LeftButton)
+    assert all(part.isVisible() for part in (page.tiles, page.curves.rate, page.samples))
 
 
 def test_nothing_widens_the_window(page, idle, qapp):
