@@ -75,6 +75,8 @@ def _wire_training(window: Window) -> None:
     store.evaluated.connect(page.add_validation)
     store.examined.connect(page.add_exam)
     store.sampled.connect(page.add_sample)
+    store.marked.connect(page.add_mark)
+    store.resources.connect(page.add_resources)
     store.forgotten.connect(page.clear)
 
 
