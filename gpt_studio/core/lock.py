@@ -1,11 +1,15 @@
-"""A file that one process at a time holds: the system gives it back when that process ends, however it ends."""
+"""A file that one process at a time holds. The system takes it back when that process ends, however."""
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
+
+HELD = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
 
 
 class Lock:
@@ -22,8 +26,10 @@ class Lock:
         try:
             _hold(self._file)
         except OSError as error:
-            os.close(self._file)
-            raise BlockingIOError(f"{path} is held") from error
+            if error.errno in HELD:
+                os.close(self._file)
+                raise BlockingIOError(f"{path} is held") from error
+            # some network disks know no locks: better none than no writing
 
     def release(self) -> None:
         if self._file >= 0:
@@ -49,7 +55,7 @@ def is_held(path: Path) -> bool:
     return False
 
 
-if os.name == "nt":
+if sys.platform == "win32":
     import msvcrt
 
     def _hold(file: int) -> None:

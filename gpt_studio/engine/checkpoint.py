@@ -1,24 +1,18 @@
 """A run in one .safetensors file: tensors plus JSON, nothing that can run code.
 
-Tensors: `model.<parameter>`, `optimizer.<parameter>.<moment>`, `history.<column>`. Metadata: format,
-step, config, tokenizer, samples, exams, bytes per token and the fingerprint of the texts; the last three
-may be missing. A file without `optimizer.` tensors has weights alone; training it further starts the
-optimizer anew.
+Tensors: `model.<parameter>`, `optimizer.<parameter>.<moment>`, `history.<column>`, and the samples' JSON as
+bytes in `history.samples`. Metadata: format, step, config, tokenizer, exams, marks, bytes per token, the
+fingerprint of the texts and the scale of an fp16 loss; the last five may be missing, as in older files, which
+have the samples here and nothing of the machine's resources. A file without `optimizer.` tensors has weights
+alone; training it further starts the optimizer anew.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
 import math
-import os
-import re
-import secrets
-import shutil
-import sys
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -27,31 +21,28 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from gpt_studio.core import units
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.metrics import METRICS, Exam, History, Sample
+from gpt_studio.core.metrics import METRICS, RESOURCES, Exam, History, Mark, Sample
 from gpt_studio.engine.device import is_out_of_memory
 from gpt_studio.engine.model import GPT
 from gpt_studio.engine.optimizers import moment_shapes
+from gpt_studio.engine.saving import Saving
 from gpt_studio.engine.tokenizers import Tokenizer, tokenizer_from_dict
 
 FORMAT = "gpt-studio/1"
 KEPT = "Nothing was changed."
 TRIES = "Open a .safetensors file that GPT Studio saved."
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
-WINDOWS = {5: errno.EACCES, 19: errno.EROFS, 39: errno.ENOSPC, 112: errno.ENOSPC}  # its own error numbers
 
 
 @dataclass
 class Checkpoint:
     """A run at one step. `moments` are the optimizer's, under "<parameter>.<moment>"; they may be missing.
 
-    `fingerprint` is that of the texts learned from, empty where it is not known.
+    `fingerprint` is that of the texts learned from, empty where it is not known; `scale` is that of an fp16
+    loss, 0 where there is none.
     """
 
     config: RunConfig
@@ -61,15 +52,37 @@ class Checkpoint:
     history: History = field(default_factory=History)
     moments: Mapping[str, Tensor] = field(default_factory=dict)
     fingerprint: str = ""
+    scale: float = 0.0
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors of a file by name. A tied head is the token embedding: stored once."""
+        parts = {
+            "model": dict(self.model.named_parameters()),
+            "optimizer": self.moments,
+            "history": _columns(self.history),
+        }
+        return {f"{part}.{name}": value for part, tensors in parts.items() for name, value in tensors.items()}
+
+    def metadata(self) -> dict[str, str]:
+        """What a file says beside its tensors."""
+        history = self.history
+        return {
+            "format": FORMAT,
+            "step": str(self.step),
+            "config": json.dumps(self.config.to_dict()),
+            "tokenizer": json.dumps(self.tokenizer.to_dict()),
+            "exams": json.dumps([[exam.step, dict(exam.scores)] for exam in history.exams]),
+            "marks": json.dumps([[mark.step, mark.kind, mark.text] for mark in history.marks]),
+            "bytes_per_token": repr(history.bytes_per_token),
+            "fingerprint": self.fingerprint,
+            "scale": repr(self.scale),
+        }
 
     def weights_only(self) -> Checkpoint:
         """The model to hand on, without what only its training and its charts need."""
         history = History()
         history.bytes_per_token = self.history.bytes_per_token
         return replace(self, history=history, moments={})
-
-
-# ---------------------------------------------------------------- saving
 
 
 def save(path: str | Path, checkpoint: Checkpoint) -> int:
@@ -80,169 +93,26 @@ def save(path: str | Path, checkpoint: Checkpoint) -> int:
     Raises:
         StudioError: the place cannot be written, or the disk is full.
     """
-    tensors, metadata = _tensors(checkpoint), _metadata(checkpoint)
-    need = _header_size(tensors, metadata) + sum(t.nbytes for t in tensors.values())
-    try:
-        target = Path(os.path.realpath(path))  # a link stays a link
-        _check_place(target)
-        _remove_partials(target)
-        _check_room(target.parent, need)
-        _write(target, tensors, metadata)
-        return target.stat().st_size
-    except (OSError, SafetensorError) as error:
-        raise _not_saved(error, Path(path), need) from error
-
-
-def _check_place(target: Path) -> None:
-    if not target.parent.is_dir():
-        raise _unsaved(f"there is no folder “{target.parent}”")
-    if target.exists() and not target.is_file():
-        raise _unsaved(f"“{target.name}” is a folder" if target.is_dir() else f"“{target.name}” is no file")
-
-
-def _check_room(folder: Path, need: int) -> None:
-    if lack := _lack_of_room(folder, need):
-        raise _unsaved(lack)
-
-
-def _lack_of_room(folder: Path, need: int) -> str:
-    """Say how much of a disk is free if that is too little; empty where there is enough, or nobody knows."""
-    try:
-        free = shutil.disk_usage(folder).free
-    except OSError:
-        return ""
-    return f"{units.memory(free, like=need)} free, {units.memory(need)} needed" if free < need else ""
-
-
-def _write(target: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    partial = target.with_name(f"{_partial_stem(target)}.{secrets.token_hex(4)}.partial")
-    try:
-        save_file(tensors, partial, metadata)
-        with partial.open("rb+") as file:
-            _flush(file.fileno())
-        partial.chmod(0o666 & ~_umask())  # as any new file: others in a shared folder may read it
-        partial.replace(target)
-        _flush_folder(target.parent)
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-
-
-def _partial_stem(target: Path) -> str:
-    return target.stem[:40]  # names have a greatest length
-
-
-def _remove_partials(target: Path) -> None:
-    """Remove what a save to this place left when the program was killed."""
-    ours = re.compile(re.escape(_partial_stem(target)) + r"\.[0-9a-f]{8}\.partial")
-    for file in target.parent.iterdir():
-        if ours.fullmatch(file.name):
-            with contextlib.suppress(OSError):
-                file.unlink()
-
-
-def _umask() -> int:
-    """What new files do not allow; it can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
-def _flush(descriptor: int) -> None:
-    """Make a file outlive a power cut; a Mac's fsync does not wait for the disk itself."""
-    if sys.platform == "darwin":
-        import fcntl
-
-        with contextlib.suppress(OSError):  # some network disks cannot
-            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-            return
-    os.fsync(descriptor)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make the rename itself outlive a power cut; Windows has no such call."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
-    """All tensors of a file by name, on the CPU. A tied head is the token embedding: stored once."""
-    parts = {
-        "model": dict(checkpoint.model.named_parameters()),
-        "optimizer": checkpoint.moments,
-        "history": _columns(checkpoint.history),
-    }
-    return {
-        f"{part}.{name}": tensor.detach().cpu().contiguous()
-        for part, tensors in parts.items()
-        for name, tensor in tensors.items()
-    }
-
-
-def _header_size(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> int:
-    """Bytes that the header takes at most: JSON, in which the texts are quoted once more."""
-    far = 10**15
-    entries = {
-        name: {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [far, far]}
-        for name, tensor in tensors.items()
-    }
-    return len(json.dumps({"__metadata__": metadata, **entries})) + 16
+    return Saving(path, checkpoint).wait()
 
 
 def _columns(history: History) -> dict[str, Tensor]:
+    """The curves as they are now, and the texts."""
     columns: dict[str, array[Any]] = {
         "steps": history.steps,
         "validation_steps": history.validation_steps,
         "validation_losses": history.validation_losses,
+        "resource_steps": history.resource_steps,
         **history.columns,
+        **history.resources,
+        "samples": array("B", _texts(history.samples)),  # too much for a header
     }
     return {name: torch.from_numpy(np.array(column)) for name, column in columns.items()}
 
 
-def _metadata(checkpoint: Checkpoint) -> dict[str, str]:
-    history = checkpoint.history
-    samples = [[sample.step, sample.prompt, sample.text] for sample in history.samples]
-    exams = [[exam.step, dict(exam.scores)] for exam in history.exams]
-    return {
-        "format": FORMAT,
-        "step": str(checkpoint.step),
-        "config": json.dumps(checkpoint.config.to_dict()),
-        "tokenizer": json.dumps(checkpoint.tokenizer.to_dict()),
-        "samples": json.dumps(samples),
-        "exams": json.dumps(exams),
-        "bytes_per_token": repr(history.bytes_per_token),
-        "fingerprint": checkpoint.fingerprint,
-    }
-
-
-def _not_saved(error: OSError | SafetensorError, path: Path, need: int) -> StudioError:
-    code = _error_number(error)
-    if code in NO_ROOM:
-        return _unsaved(_lack_of_room(path.parent, need) or f"the disk did not take {units.memory(need)}")
-    if code in FORBIDDEN:
-        return _unsaved(f"the folder “{path.parent}” may not be written to")
-    return _unsaved(os.strerror(code) if code else str(error))
-
-
-def _error_number(error: OSError | SafetensorError) -> int:
-    """The POSIX number of an error, 0 if unknown. The safetensors library has it in its text alone."""
-    if isinstance(error, OSError):
-        return error.errno or 0
-    found = re.search(r"os error (\d+)", str(error))
-    number = int(found[1]) if found else 0
-    return WINDOWS.get(number, 0) if os.name == "nt" else number
-
-
-def _unsaved(reason: str) -> StudioError:
-    return StudioError(
-        f"The checkpoint was not saved — {reason}",
-        kept="The model is still in memory, and an earlier file of this name is unchanged.",
-        tries="Choose another folder or name.",
-    )
+def _texts(samples: Sequence[Sample]) -> bytes:
+    rows = [[sample.step, sample.prompt, sample.text, sample.tokens] for sample in samples]
+    return json.dumps(rows).encode()
 
 
 # ---------------------------------------------------------------- opening
@@ -310,7 +180,10 @@ def _read(file: Any) -> Checkpoint:
     history = _read_history(file, metadata)
     _check_history(history, step)
     fingerprint = metadata.get("fingerprint", "")
-    return Checkpoint(config, step, tokenizer, model, history, moments, fingerprint)
+    scale = float(metadata.get("scale", "0"))
+    if not 0 <= scale < math.inf:
+        raise _damaged("its loss has no scale")
+    return Checkpoint(config, step, tokenizer, model, history, moments, fingerprint, scale)
 
 
 def _check_format(format: str) -> None:
@@ -360,17 +233,37 @@ def _read_history(file: Any, metadata: Mapping[str, str]) -> History:
     history.columns = {metric.name: _read_column(file, metric.name, "d") for metric in METRICS}
     history.validation_steps = _read_column(file, "validation_steps", "q")
     history.validation_losses = _read_column(file, "validation_losses", "d")
-    history.samples = [
-        Sample(int(step), str(prompt), str(text)) for step, prompt, text in json.loads(metadata["samples"])
+    if "history.resource_steps" in file.keys():  # noqa: SIM118 (no mapping)
+        history.resource_steps = _read_column(file, "resource_steps", "q")
+        history.resources = {metric.name: _read_column(file, metric.name, "d") for metric in RESOURCES}
+    history.samples = [_read_sample(*fields) for fields in _read_samples(file, metadata)]
+    history.marks = [
+        Mark(int(step), str(kind), str(text)) for step, kind, text in json.loads(metadata.get("marks", "[]"))
     ]
     history.exams = [_read_exam(step, scores) for step, scores in json.loads(metadata.get("exams", "[]"))]
     history.bytes_per_token = float(metadata.get("bytes_per_token", "0"))
     if not 0 <= history.bytes_per_token < math.inf:
         raise _damaged("its texts have no length")
-    rows = {len(history.steps), *map(len, history.columns.values())}
-    if len(rows) != 1 or len(history.validation_steps) != len(history.validation_losses):
-        raise _damaged("its curves are of different lengths")
+    for steps, columns in (
+        (history.steps, history.columns.values()),
+        (history.validation_steps, [history.validation_losses]),
+        (history.resource_steps, history.resources.values()),
+    ):
+        if any(len(column) != len(steps) for column in columns):
+            raise _damaged("its curves are of different lengths")
     return history
+
+
+def _read_samples(file: Any, metadata: Mapping[str, str]) -> Any:
+    if "history.samples" not in file.keys():  # noqa: SIM118 (no mapping)
+        return json.loads(metadata["samples"])
+    return json.loads(file.get_tensor("history.samples").numpy().tobytes())
+
+
+def _read_sample(step: Any, prompt: Any, text: Any, tokens: Any = ()) -> Sample:
+    return Sample(
+        int(step), str(prompt), str(text), tuple((str(token), float(share)) for token, share in tokens)
+    )
 
 
 def _read_exam(step: Any, scores: Any) -> Exam:
