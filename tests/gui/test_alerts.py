@@ -7,8 +7,9 @@ from PySide6.QtWidgets import QPlainTextEdit
 
 from gpt_studio.core.errors import Remedy
 from gpt_studio.core.events import Failed
-from gpt_studio.gui.alerts import Banner
+from gpt_studio.gui.alerts import LOOKS, Banner, Notice
 from gpt_studio.gui.buttons import Button
+from gpt_studio.gui.theme import color
 
 HALVE = Remedy("Resume with batch size 8", "train", {"batch_size": 8}, train=True)
 
@@ -74,3 +75,42 @@ def test_escape_dismisses(banner, qtbot):
     banner.show_failure(Failed("file", "Not a checkpoint."))
     qtbot.keyClick(banner, Qt.Key.Key_Escape)
     assert banner.isHidden()
+
+
+def test_a_notice_is_withdrawn_when_it_is_over(banner):
+    banner.show_notice(Notice("The disk is full", "Training goes on.", "Make room.", topic="kept"))
+    assert banner.text() == "The disk is full\nTraining goes on.\nMake room."
+    banner.withdraw("another")
+    assert not banner.isHidden()
+    banner.withdraw("kept")
+    assert banner.isHidden()
+
+
+def test_what_came_later_is_not_withdrawn_with_it(banner):
+    banner.show_notice(Notice("The disk is full", topic="kept"))
+    banner.show_failure(Failed("file", "Not a checkpoint."))
+    banner.withdraw("kept")
+    assert banner.text() == "Not a checkpoint"
+
+
+def test_only_a_person_declines(banner, qtbot):
+    declined = []
+    banner.declined.connect(declined.append)
+    offer = Notice("It was interrupted", topic="crash", remedies=(HALVE,), kind="offer")
+    banner.show_notice(offer)
+    banner.dismiss()
+    banner.show_notice(offer)
+    qtbot.mouseClick(button(banner, HALVE.label), Qt.MouseButton.LeftButton)
+    assert declined == []
+    banner.show_notice(offer)
+    qtbot.mouseClick(banner._close, Qt.MouseButton.LeftButton)
+    banner.show_notice(offer)
+    qtbot.keyClick(banner, Qt.Key.Key_Escape)
+    assert declined == ["crash", "crash"]
+
+
+@pytest.mark.parametrize("kind", LOOKS)
+def test_every_kind_is_drawn_in_its_colors(banner, kind):
+    banner.resize(500, 120)
+    banner.show_notice(Notice("Something", kind=kind))
+    assert banner.grab().toImage().pixelColor(250, 100) == color(LOOKS[kind].fill)

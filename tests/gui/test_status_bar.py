@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from PySide6.QtCore import Qt
 
 from gpt_studio.core.events import Progress
+from gpt_studio.core.run_events import StoppedEarly
 from gpt_studio.gui.state import State
-from gpt_studio.gui.status_bar import StatusBar, status_of
+from gpt_studio.gui.status_bar import StatusBar, queue_text, status_of
 
 from .conftest import with_model
 
@@ -24,6 +26,7 @@ def test_ready(idle, learned):
     assert said(idle) == ("Ready", "")
     assert said(replace(learned, stopped_by="stopped")) == ("Ready", "Stopped at step 120")
     assert said(replace(learned, stopped_by="finished")) == ("Ready", "Finished at step 120")
+    assert said(replace(learned, stopped_by="early")) == ("Ready", "Stopped early at step 120")
     assert said(replace(learned, stopped_by="failed"))[0] == "Stopped at step 120"
     assert said(learned) == ("Ready", "0.8 M parameters · step 120")
 
@@ -69,3 +72,32 @@ def test_the_bar_shows_and_notes(qtbot, idle):
     bar.note("Saved", "check", "ok")
     assert bar.text() == "Ready  | Saved"
     assert bar.accessibleName().startswith("Ready")
+
+
+def test_a_queue_waits_for_a_click(qtbot, idle):
+    bar = StatusBar()
+    qtbot.addWidget(bar)
+    bar.show_state(idle)
+    assert bar._queue.isHidden()
+    waiting = replace(idle, queue=(idle.config, idle.config))
+    bar.show_state(waiting)
+    assert bar._queue.text() == "2 runs queued · Start"
+    with qtbot.waitSignal(bar.queue_wanted):
+        qtbot.mouseClick(bar._queue, Qt.MouseButton.LeftButton)
+    bar.show_state(replace(waiting, running=frozenset({"train"})))
+    assert bar._queue.text() == "2 runs queued"
+    assert not bar._queue.isEnabled()
+    assert queue_text(replace(idle, queue=(idle.config,))) == "1 run queued · Start"
+
+
+def test_the_best_weights_are_a_click_away_after_stopping_early(qtbot, learned):
+    bar = StatusBar()
+    qtbot.addWidget(bar)
+    early = StoppedEarly(120, 90, 1.5, "/runs/1/checkpoints/best.safetensors")
+    bar.show_state(replace(learned, early=early))
+    with qtbot.waitSignal(bar.best_wanted):
+        qtbot.mouseClick(bar._best, Qt.MouseButton.LeftButton)
+    bar.show_state(replace(learned, early=replace(early, checkpoint="")))
+    assert bar._best.isHidden(), "they were not kept"
+    bar.show_state(replace(learned, early=early, running=frozenset({"train"})))
+    assert bar._best.isHidden()

@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMenu
 
-from gpt_studio.gui.buttons import Button
+from gpt_studio.gui.buttons import Button, ToolButton
 from gpt_studio.gui.state import State
 from gpt_studio.gui.top_bar import TopBar, device_text
 
@@ -53,6 +53,54 @@ def test_stop_only_while_training_and_files_only_while_not(top, idle, learned):
     assert found["Save…"].isEnabled()
     assert not found["Open…"].isEnabled()
     assert found["Open…"].toolTip() == "Stop the training first"
+
+
+def test_a_single_step_only_in_a_pause(top, idle, qtbot):
+    step = next(b for b in top.findChildren(ToolButton) if b.accessibleName().startswith("Single step"))
+    running = with_model(idle, 5, running=frozenset({"train"}))
+    for state in (idle, running):
+        top.show_state(state)
+        assert not step.isEnabled()
+    top.show_state(replace(running, paused=frozenset({"train"})))
+    with qtbot.waitSignal(top.advance_wanted):
+        qtbot.mouseClick(step, Qt.MouseButton.LeftButton)
+
+
+def relatives(top):
+    """What the small menu of Stop offers, by its words."""
+    return {action.text(): action for action in top._stop.menu.actions() if action.text()}
+
+
+@pytest.mark.parametrize(
+    ("words", "wish"),
+    [
+        ("Stop and keep\tShift+F5", "stop_wanted"),
+        ("Stop and discard…", "discard_wanted"),
+        ("Sample now", "sample_wanted"),
+        ("Add to queue", "enqueue_wanted"),
+    ],
+)
+def test_stop_has_relatives(top, idle, qtbot, words, wish):
+    top.show_state(with_model(idle, 5, running=frozenset({"train"})))
+    with qtbot.waitSignal(getattr(top, wish)):
+        relatives(top)[words].trigger()
+
+
+def test_what_the_menu_of_stop_offers_when_nothing_is_trained(top, idle, learned):
+    top.show_state(idle)
+    enabled = {words for words, action in relatives(top).items() if action.isEnabled()}
+    assert enabled == {"Add to queue"}
+    top.show_state(learned)
+    enabled = {words for words, action in relatives(top).items() if action.isEnabled()}
+    assert enabled == {"Add to queue", "Sample now"}
+
+
+def test_the_run_has_a_name_and_a_dot_while_no_file_holds_it(top, learned):
+    top.show_state(replace(learned, run_name="Foxes"))
+    assert top._run.text() == "Foxes"
+    assert not top._unsaved.isHidden()
+    top.show_state(replace(learned, kept_step=learned.step))
+    assert top._unsaved.isHidden()
 
 
 def test_there_is_nothing_to_save_without_a_model(top, idle):
