@@ -1,0 +1,149 @@
+"""What the training doctor looks at: a run's curves as a few medians, so that a long run takes no longer."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from gpt_studio.core.config import RunConfig
+from gpt_studio.core.events import DataReport
+from gpt_studio.core.metrics import History
+
+RECENT = 24  # steps whose median is the loss as it is now
+BLOCKS = 40  # the run is seen as at most so many
+LEAST_BLOCK = 8  # steps
+LOOKED = 33  # steps of a block that are looked at, at most
+NOISY = 256  # steps the noise is measured on
+NORMAL = 0.6745 * math.sqrt(2)  # median distance of two values of a normal distribution with deviation 1
+REPLANNED = ("plan", "fork")  # kinds of marks after which another plan is followed
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some steps in a row: the last of them, and the median of their losses."""
+
+    step: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A run since its texts are the ones it has. Losses are in nats per token."""
+
+    config: RunConfig
+    report: DataReport | None  # only if it is of these texts
+    step: int  # the last one
+    age: int  # steps made
+    settled: int  # steps made since the last change of plan and after its warm-up; negative before
+    start: float  # the first loss
+    losses: Sequence[float]  # the latest RECENT * 3, nan where one was not finite
+    norms: Sequence[float]  # of their gradients
+    noise: float  # standard deviation of one step's loss
+    blocks: Sequence[Block]  # of the whole run, oldest first
+    planned: Sequence[Block]  # those that are settled
+    looks: Sequence[tuple[int, float]]  # validation steps and losses
+    rate: float  # of the last step
+    tokens: float  # seen
+
+    @property
+    def now(self) -> float:
+        """The loss as it is now."""
+        return middle(self.losses[-RECENT:])
+
+    @property
+    def blind(self) -> float:
+        """The loss of guessing blindly: ln V (every token as likely as any other)."""
+        return math.log(max(2, self.report.vocab_size if self.report else self.config.model.vocab_size))
+
+    @property
+    def height(self) -> float:
+        """Where learning began: the first loss, or the blind guess if that is more."""
+        return max(self.blind, self.start)
+
+    @property
+    def best(self) -> float:
+        """The lowest level so far."""
+        return min((block.loss for block in self.blocks), default=self.start)
+
+    @property
+    def share_done(self) -> float:
+        return self.step / self.config.train.steps
+
+    @property
+    def passes(self) -> float:
+        """How often the text has been read by now; 0 if it is not known how long it is."""
+        return self.tokens / self.report.train_tokens if self.report and self.report.train_tokens else 0.0
+
+
+def curves(config: RunConfig, history: History, report: DataReport | None) -> Curves | None:
+    """The run as the doctor sees it; None before the first step."""
+    first = _after(history, ("texts",))
+    if first >= len(history):
+        return None
+    begun = history.steps[first] - 1
+    step = history.steps[-1]
+    replanned = max(first, _after(history, REPLANNED))
+    settled_from = max(
+        history.steps[replanned] - 1 if replanned < len(history) else step, config.train.warmup
+    )
+    loss = history.columns["loss"]
+    blocks = _blocks(history, first)
+    recent = max(first, len(loss) - 3 * RECENT)
+    per_step = config.train.effective_batch * config.model.max_length
+    return Curves(
+        config=config,
+        report=report if report and report.data == config.data and report.vocab_size > 1 else None,
+        step=step,
+        age=step - begun,
+        settled=step - settled_from,
+        start=next(iter(finite(loss[first : first + RECENT])), math.nan),
+        losses=[value if math.isfinite(value) else math.nan for value in loss[recent:]],
+        norms=history.columns["gradient_norm"][recent:],
+        noise=_noise(loss[max(first, len(loss) - NOISY) :]),
+        blocks=blocks,
+        planned=[block for block in blocks if block.step > settled_from + LEAST_BLOCK],
+        looks=[
+            (at, value)
+            for at, value in zip(history.validation_steps, history.validation_losses, strict=False)
+            if at > begun and math.isfinite(value)
+        ],
+        rate=history.columns["learning_rate"][-1],
+        tokens=float(per_step * (step - begun)),
+    )
+
+
+def _after(history: History, kinds: Sequence[str]) -> int:
+    """The index of the first step after the last mark of these kinds."""
+    steps = [mark.step for mark in history.marks if mark.kind in kinds]
+    return bisect_right(history.steps, max(steps)) if steps else 0
+
+
+def _blocks(history: History, first: int) -> list[Block]:
+    """Blocks of equal size that end with the last step; a rest at the beginning is left out."""
+    loss, end = history.columns["loss"], len(history)
+    size = max(LEAST_BLOCK, math.ceil((end - first) / BLOCKS))
+    stride = math.ceil(size / LOOKED)
+    ends = range(end, first + size - 1, -size)
+    found = (Block(history.steps[at - 1], middle(loss[at - size : at : stride])) for at in reversed(ends))
+    return [block for block in found if math.isfinite(block.loss) and block.step > 0]
+
+
+def _noise(losses: Sequence[float]) -> float:
+    """From the distances of neighbors, which a slope does not touch; robust against single outliers."""
+    known = finite(losses)
+    apart = [abs(a - b) for a, b in pairwise(known)]
+    return median(apart) / NORMAL if apart else 0.0
+
+
+def finite(values: Sequence[float]) -> list[float]:
+    return [value for value in values if math.isfinite(value)]
+
+
+def middle(values: Sequence[float]) -> float:
+    """The median of those that are finite; nan if none is."""
+    known = finite(values)
+    return median(known) if known else math.nan
