@@ -11,24 +11,45 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import Remedy, StudioError
-from gpt_studio.core.events import Built, DemoOpened, Exported, Failed, Opened, Ready, Saved, Started
+from gpt_studio.core.events import (
+    Built,
+    DemoOpened,
+    Exported,
+    Failed,
+    Finished,
+    Opened,
+    Ready,
+    Saved,
+    Started,
+)
 from gpt_studio.core.metrics import METRICS, History
 from gpt_studio.core.requests import (
     Compare,
     ExportTokenizer,
+    Keep,
     New,
     Open,
     OpenDemo,
     Prepare,
     ReadBatch,
+    Replan,
     Save,
     Stop,
     Train,
     UseDevice,
 )
-from gpt_studio.core.run_events import Step, TextsChanged
+from gpt_studio.core.run_events import (
+    Kept,
+    KeptAgain,
+    NotKept,
+    RunBegun,
+    Step,
+    StoppedEarly,
+    TextsChanged,
+)
 from gpt_studio.gui import window as window_module
 from gpt_studio.gui.buttons import Button, ToolButton
+from gpt_studio.gui.closing import Closing
 from gpt_studio.gui.columns import Rail
 from gpt_studio.gui.dialogs import save_dialog
 from gpt_studio.gui.files import CHECKPOINTS, SUFFIX
@@ -48,6 +69,7 @@ class PretendSession:
 
     def __init__(self):
         self.asked = []
+        self.ended = []
         self.slow = False  # saving takes until this is taken back
         self.demo = None  # the demo model, if there is one
 
@@ -60,8 +82,11 @@ class PretendSession:
             case Train(config):
                 yield Built(config, 812_345, "cuda:0", 0)
                 yield Step(1, VALUES)
-                while True:
-                    yield None
+                try:
+                    while True:
+                        yield None
+                finally:
+                    self.ended.append("train")
             case OpenDemo():
                 if self.demo is None:
                     raise StudioError("There is no such file.")
@@ -338,6 +363,109 @@ def test_closing_saves_first(qtbot, window, session, monkeypatch, tmp_path):
     window.close()
     qtbot.waitUntil(lambda: not window.isVisible())
     assert asked(session, Save) == [Save(file)]
+
+
+def train_one(qtbot, window):
+    window.store.press_primary()
+    qtbot.waitUntil(lambda: window.store.state.step == 1)
+
+
+def answer_closing(monkeypatch, agreed):
+    asked = []
+    monkeypatch.setattr(Closing, "_ask", lambda self, state: asked.append(state.step) or agreed)
+    return asked
+
+
+def test_closing_while_training_asks_once_and_ends_it(qtbot, window, session, monkeypatch):
+    train_one(qtbot, window)
+    asked = answer_closing(monkeypatch, False)
+    window.close()
+    assert window.isVisible()
+    assert window.store.state.training
+    asked = answer_closing(monkeypatch, True)
+    window.close()
+    qtbot.waitUntil(lambda: not window.isVisible())
+    assert asked == [1]
+    assert window.worker.isFinished()
+    assert session.ended == ["train"], "what was learned could be saved"
+
+
+def test_closing_what_is_not_being_saved_asks_where_to(qtbot, window, session, monkeypatch, tmp_path):
+    train_one(qtbot, window)
+    window.store.happened([NotKept("The disk is full.")])
+    answer_closing(monkeypatch, True)
+    answer(monkeypatch, ANSWERS.Save)
+    file = str(tmp_path / "kept.safetensors")
+    monkeypatch.setattr("gpt_studio.gui.files.ask_where_to_save", lambda *_: file)
+    window.close()
+    qtbot.waitUntil(lambda: not window.isVisible())
+    assert asked(session, Save) == [Save(file)]
+
+
+# ---------------------------------------------------------------- runs and their folders
+
+
+def test_a_pause_shows_what_may_change_and_steps_once(qtbot, window, session):
+    train_one(qtbot, window)
+    window.store.happened([RunBegun("/runs/foxes", "Foxes", 0)])
+    assert window.windowTitle().startswith("Foxes")
+    qtbot.keyClick(window, Qt.Key.Key_F5)
+    qtbot.waitUntil(lambda: asked(session, Keep) == [Keep()])
+    assert window.store.state.training_paused
+    window.store.edit("train", {"learning_rate": 5e-4})
+    qtbot.keyClick(window, Qt.Key.Key_F10)
+    qtbot.waitUntil(lambda: len(asked(session, Replan)) == 1)
+    assert asked(session, Replan)[0].train.learning_rate == 5e-4
+
+
+def test_what_is_not_saved_is_said_once_until_it_is(qtbot, window):
+    window.store.happened([NotKept("The disk is full.", "Make room.")])
+    assert "Make room." in window.banner.text()
+    assert "Training goes on" in window.banner.text()
+    window.banner.decline()
+    window.store.happened([NotKept("The disk is full.", "Make room.")])
+    assert window.banner.isHidden(), "who has put it away knows"
+    window.store.happened([NotKept("The folder is gone.")])
+    assert not window.banner.isHidden()
+    window.store.happened([KeptAgain()])
+    assert window.banner.isHidden()
+    assert "being saved again" in window.status.text()
+
+
+def test_stopping_early_offers_the_best_weights(qtbot, window, session):
+    train_one(qtbot, window)
+    window.store.happened([StoppedEarly(1, 1, 1.25, "/runs/foxes/checkpoints/best.safetensors")])
+    assert "best validation 1.250 at step 1" in window.status.text()
+    window.store.happened([Kept("last", 1, 1, 0.0), Finished("train")])
+    window.status.best_wanted.emit()
+    best = Open("/runs/foxes/checkpoints/best.safetensors")
+    qtbot.waitUntil(lambda: asked(session, Open) == [best])
+
+
+def test_a_fork_says_where_it_comes_from(window):
+    path = "/runs/foxes/checkpoints/step-000040.safetensors"
+    window.store.happened([Opened(path, window.store.state.config, 40, History(), 1, "cpu")])
+    assert "Train goes on as a fork of foxes at step 40" in window.status.text()
+
+
+def test_what_a_run_keeps_is_not_proposed_to_be_written_over(window, monkeypatch):
+    proposed = []
+    monkeypatch.setattr("gpt_studio.gui.files.ask_where_to_save", lambda *args: proposed.append(args[2]))
+    path = "/runs/foxes/checkpoints/last.safetensors"
+    window.store.happened([Opened(path, window.store.state.config, 40, History(), 1, "cpu", "/runs/foxes")])
+    window.files.save()
+    assert proposed == [str(Path.home() / "step-000040.safetensors")]
+
+
+def test_the_queue_begins_with_a_click(qtbot, window, session):
+    window.store.edit("model", {"num_layers": 2})
+    window.store.enqueue()
+    window.store.edit("model", {"num_layers": 3})
+    window.show_page("data")
+    window.status.queue_wanted.emit()
+    qtbot.waitUntil(lambda: len(asked(session, Train)) == 1)
+    assert asked(session, Train)[0].config.model.num_layers == 2
+    assert window.tabs.value() == "training"
 
 
 # ---------------------------------------------------------------- wishes and facts
