@@ -12,7 +12,7 @@ from gpt_studio.core.errors import Remedy
 from gpt_studio.core.events import Failed
 from gpt_studio.gui.buttons import Button, ToolButton, half_pixel
 from gpt_studio.gui.layouts import Column, Row
-from gpt_studio.gui.theme import color, follow, font, look, paint_icon
+from gpt_studio.gui.theme import color, follow, font, look, mix, paint_icon
 from gpt_studio.gui.widgets import Label
 
 OUR_FAULT = "Something in GPT Studio went wrong"
@@ -20,18 +20,17 @@ OUR_FAULT = "Something in GPT Studio went wrong"
 
 @dataclass(frozen=True)
 class Look:
-    """How loud a notice is: its icon and that one's color, its fill, its line."""
+    """How loud a notice is: its icon and that one's color, its fill."""
 
     icon: str
     ink: str
     fill: str
-    line: str
 
 
 LOOKS = {
-    "failure": Look("alert-octagon", "bad", "badbg", "badline"),
-    "warning": Look("alert-triangle", "warn", "warnbg", "warn"),
-    "offer": Look("info", "accent", "card", "border2"),
+    "failure": Look("alert-octagon", "bad", "badbg"),
+    "warning": Look("alert-triangle", "warn", "warnbg"),
+    "offer": Look("info", "accent", "card"),
 }
 
 
@@ -216,7 +215,7 @@ class Banner(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         shown = LOOKS[self._notice.kind]
-        painter.setPen(QPen(color(shown.line), 1))
+        painter.setPen(QPen(mix(color(shown.fill), color(shown.ink), 0.25), 1))
         painter.setBrush(color(shown.fill))
         painter.drawRoundedRect(half_pixel(QRectF(self.rect())), look.px(8), look.px(8))
         side = look.px(16)
