@@ -20,7 +20,7 @@ from torch import Tensor
 
 from gpt_studio.core import units, world
 from gpt_studio.core.config import RunConfig, TrainConfig
-from gpt_studio.core.errors import Remedy, StudioError
+from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import Event, Progress
 from gpt_studio.core.metrics import Exam, History, Mark
 from gpt_studio.core.plan_changes import check_replan, in_words, smaller_batch
@@ -36,6 +36,7 @@ from gpt_studio.core.run_events import (
 )
 from gpt_studio.core.schedule import learning_rate
 from gpt_studio.core.speed import VALIDATION_TOKENS
+from gpt_studio.core.training_errors import not_finite, out_of_memory, spoiled
 from gpt_studio.engine.data import Batch, Dataset, batch, validation_batches
 from gpt_studio.engine.device import PeakMemory, is_out_of_memory, out_of_memory_explained, return_memory
 from gpt_studio.engine.exams import examine
@@ -341,48 +342,14 @@ class Trainer:
     # ------------------------------------------------------------ failures
 
     def _out_of_memory(self) -> StudioError:
-        """What to say when memory runs out: before the weights of the step changed, or after."""
-        place = "the GPU" if self._step.device.type == "cuda" else "this machine"
-        less = smaller_batch(self._plan)
-        label = f"Resume with batch size {less.get('batch_size')}"
-        return StudioError(
-            f"Training stopped at step {units.number(self._current)} — {place} ran out of memory",
-            kept=f"The weights of step {units.number(self._done)} and the charts.",
-            tries="Use a smaller batch with more accumulation, or gradient checkpointing.",
-            remedies=(Remedy(label, "train", less, train=True),) if less else (),
-        )
+        return out_of_memory(self._plan, self._current, self._done, self._step.device.type)
 
     def _not_finite(self, value: float) -> StudioError:
         """What to say when a loss, or else a gradient, is not finite."""
-        spoiled = not all(p.isfinite().all() for p in self._step.model.parameters())
+        if not all(p.isfinite().all() for p in self._step.model.parameters()):
+            return spoiled(self._plan, self._done, self._last_good())
         what = "a gradient" if math.isfinite(value) else "the loss"
-        slower = self._plan.learning_rate / 2
-        again = Remedy(
-            f"Resume with rate {units.rate(slower)}", "train", {"learning_rate": slower}, train=True
-        )
-        back = self._back_with(slower)
-        if spoiled:
-            return StudioError(
-                f"Training stopped at step {units.number(self._current)} — the weights are not finite",
-                kept="The charts, and the checkpoints from before.",
-                tries="Go back to a checkpoint, with half the learning rate.",
-                remedies=back,
-            )
-        return StudioError(
-            f"Training stopped at step {units.number(self._current)} — {what} became infinite",
-            kept=f"The weights as they were after step {units.number(self._done)}, and the charts.",
-            tries="Halve the learning rate, or make the warm-up longer.",
-            remedies=(*back, again),
-        )
-
-    def _back_with(self, rate: float) -> tuple[Remedy, ...]:
-        """Going back to the last good checkpoint, if there is one, to go on from there with another rate."""
-        good = self._last_good()
-        if good is None:
-            return ()
-        path, step = good
-        label = f"Go back to step {units.number(step)} with half the rate"
-        return (Remedy(label, "train", {"learning_rate": rate}, train=True, checkpoint=path),)
+        return not_finite(what, self._plan, self._done, self._last_good())
 
 
 def train(
