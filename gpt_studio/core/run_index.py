@@ -14,10 +14,11 @@ from typing import Any
 
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import StudioError
+from gpt_studio.core.line_file import Line
 from gpt_studio.core.lock import is_held
 from gpt_studio.core.metrics import History
 from gpt_studio.core.run_file import read_json
-from gpt_studio.core.runs import Line, RunFolder, add_line, add_sample, explained
+from gpt_studio.core.runs import RunFolder, add_line, add_sample, explained
 from gpt_studio.core.shapes import parameters
 from gpt_studio.core.watched import NOTHING, Growing, Watched
 
@@ -87,6 +88,11 @@ class RunIndex:
         return curves.read()
 
 
+def name_of(folder: Path) -> str:
+    """What a person called a run, else its folder's name."""
+    return _text(_object(folder / "notes.json").get("name")) or folder.name
+
+
 def rename(folder: Path, name: str) -> None:
     """Give a run another name; its folder stays where it is. Without one it has that of its beginning.
 
@@ -130,13 +136,12 @@ class _Run:
 
     def __init__(self, path: Path) -> None:
         folder = RunFolder(path)
-        self.path = path
+        self.path, self._folder = path, folder
         self.began = 0.0  # seconds since 1970
         self._described = Watched(folder.run)
         self._noted = Watched(path / "notes.json")
         self._kept = Watched(folder.last.parent)
         self._metrics = Growing(folder.metrics)
-        self._lock = path / "run.lock"
         self._about: Line = {}
         self._notes: Line = {}
         self._config: RunConfig | None = None
@@ -163,8 +168,7 @@ class _Run:
         self._about, self._config, self._problem = {}, None, ""
         try:
             data = read_json(self._described.path)
-            about = data.get("about")
-            self._about = about if isinstance(about, dict) else {}
+            self._about = _group(data, "about")
             self._config = RunConfig.from_dict(data)
         except StudioError as error:
             self._problem = error.what
@@ -180,15 +184,7 @@ class _Run:
     def _read_kept(self) -> bool:
         if not self._kept.changed():
             return False
-        try:
-            names = [path.name for path in self._kept.path.iterdir()]
-        except OSError:
-            names = []
-        ranks = {"last.safetensors": 2, "best.safetensors": 1}
-        kept = [name for name in names if name in ranks or name.startswith("step-")]
-        kept = [name for name in kept if name.endswith(".safetensors")]
-        kept.sort(key=lambda name: (ranks.get(name, 0), len(name), name), reverse=True)
-        self._checkpoints = tuple(self._kept.path / name for name in kept)
+        self._checkpoints = self._folder.checkpoints()
         return True
 
     def _read_metrics(self) -> bool:
@@ -206,7 +202,7 @@ class _Run:
         told = self._about.get("status")
         if told in ("finished", "stopped", "early", "failed"):
             return str(told)
-        if is_held(self._lock):
+        if is_held(self._folder.lock):
             return "training"
         if told == "training":
             return "interrupted"
@@ -214,22 +210,22 @@ class _Run:
 
     def _summarized(self, status: str) -> RunSummary:
         about, gist, config = self._about, self._gist, self._config
-        memory = about.get("memory")
+        parent, memory = _group(about, "parent"), _group(about, "memory")
         return RunSummary(
             folder=self.path,
             name=_text(self._notes.get("name")) or _text(about.get("name")) or self.path.name,
             status=status,
             config=config,
             notes=_text(self._notes.get("notes")),
-            parent=_text(about.get("parent")),
-            parent_step=_count(about.get("parent_step")),
+            parent=_text(parent.get("run")),
+            parent_step=_count(parent.get("step")),
             parameters=_count(about.get("parameters")) or (parameters(config.model) if config else 0),
             step=gist.step,
             tokens=gist.tokens,
             seconds=gist.seconds,
             loss=gist.loss,
             validation=gist.validation,
-            peak=_count(memory.get("measured")) if isinstance(memory, dict) else 0,
+            peak=_count(memory.get("measured")),
             sparks=gist.sparks(),
             begun=_text(about.get("begun")),
             problem=self._problem,
@@ -260,6 +256,8 @@ class _Gist:
         validation = _number(line.get("validation_loss"))
         if math.isfinite(validation):
             self._validations.append((step, validation))
+        if line.get("mark") == "resumed" and step < self.step:
+            self._go_back(step + 1)
 
     @property
     def validation(self) -> float:
@@ -318,9 +316,8 @@ class _Curves:
         return _copied(self._history)
 
     def _told_bytes_per_token(self) -> float:
-        about = _object(self._folder.run).get("about")
-        data = about.get("data") if isinstance(about, dict) else None
-        return _positive(data.get("bytes_per_token")) if isinstance(data, dict) else 0.0
+        about = _group(_object(self._folder.run), "about")
+        return _positive(_group(about, "data").get("bytes_per_token"))
 
 
 def _copied(history: History) -> History:
@@ -337,6 +334,11 @@ def _copy(value: Any) -> Any:
 
 
 # ---------------------------------------------------------------- values of any file
+
+
+def _group(data: Line, name: str) -> Line:
+    found = data.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _text(value: object) -> str:

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from gpt_studio.core.runs import Line, parse_line
+from gpt_studio.core.line_file import Line
+from gpt_studio.core.runs import parse_line
 
 CHECKED = 64  # bytes before the place where reading ended that must be the same when it goes on
 Sign = tuple[int, int, int]  # what a file that changed does not keep: number, size, time
