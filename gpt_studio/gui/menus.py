@@ -58,6 +58,7 @@ def main_menu(window: Window) -> Menu:
         "View": [
             ("Data", "Ctrl+1", lambda: window.show_page("data")),
             ("Training", "Ctrl+2", lambda: window.show_page("training")),
+            ("Runs", "Ctrl+4", lambda: window.show_page("runs")),
             None,
             ("Settings panel", "Ctrl+B", lambda: window.columns.toggle("left")),
             ("Chat panel", "Ctrl+J", lambda: window.columns.toggle("right")),

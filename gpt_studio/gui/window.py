@@ -16,7 +16,9 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QMainWindow, QStackedWidget, QWidget
 
+from gpt_studio.core import paths
 from gpt_studio.core.events import Opened
+from gpt_studio.core.run_index import RunSummary
 from gpt_studio.gui import menus
 from gpt_studio.gui.alerts import Banner
 from gpt_studio.gui.chat_panel import ChatPanel
@@ -29,9 +31,12 @@ from gpt_studio.gui.layouts import Column
 from gpt_studio.gui.notes import Notes
 from gpt_studio.gui.numbers import Numbers
 from gpt_studio.gui.panes import enter_next
+from gpt_studio.gui.recovery import Recovery
 from gpt_studio.gui.remedies import Remedies
 from gpt_studio.gui.run_folders import RunFolders
 from gpt_studio.gui.run_queue import RunQueue
+from gpt_studio.gui.run_watch import RunWatch
+from gpt_studio.gui.runs_page import RunsPage
 from gpt_studio.gui.settings_panel import SettingsPanel
 from gpt_studio.gui.state import State
 from gpt_studio.gui.status_bar import StatusBar
@@ -45,7 +50,7 @@ from gpt_studio.gui.wiring import wire
 from gpt_studio.gui.worker import Worker
 
 log = logging.getLogger(__name__)
-PAGES = {"data": "Data", "training": "Training"}
+PAGES = {"data": "Data", "training": "Training", "runs": "Runs"}
 
 
 class Window(QMainWindow):
@@ -73,6 +78,8 @@ class Window(QMainWindow):
         self._noted_problem = ""  # the setting the status bar points at
         self._build()
         self.numbers = Numbers(self.store, self.settings_panel.estimate, self)
+        self.watch = RunWatch(paths.data() / "runs", self)
+        self.recovery = Recovery(self.store, self.banner, settings, self)
         self.notes = Notes(self.store, self.banner, self.status, self.training_page, self.chat)
         wire(self)
         QShortcut(Qt.Key.Key_Escape, self, self._escape)
@@ -94,6 +101,7 @@ class Window(QMainWindow):
         self.banner = Banner()
         self.data_page = DataPage()
         self.training_page = TrainingPage()
+        self.runs_page = RunsPage()
         self.chat = ChatPanel()
         self.status = StatusBar()
         self.pages = QStackedWidget()
@@ -107,9 +115,9 @@ class Window(QMainWindow):
             column.addWidget(widget, int(widget is self.columns))
         self.setCentralWidget(whole)
 
-    def all_pages(self) -> tuple[DataPage, TrainingPage]:
+    def all_pages(self) -> tuple[DataPage, TrainingPage, RunsPage]:
         """In the order of their tabs."""
-        return self.data_page, self.training_page
+        return self.data_page, self.training_page, self.runs_page
 
     def _center(self) -> QWidget:
         center = Surface("canvas")
@@ -128,6 +136,7 @@ class Window(QMainWindow):
     def start(self, checkpoint: str = "") -> None:
         """Wake the engine, read the corpora, and open a checkpoint if one was named, else the demo model."""
         self.worker.start()
+        self.watch.start()
         self.store.prepare()
         if checkpoint:
             self.store.open(str(Path(checkpoint).resolve()))
@@ -202,6 +211,12 @@ class Window(QMainWindow):
         # A stranger's file may name any path: those are read when a person presses Train, not before.
         if self.texts.trusts(opened.config.data):
             self.store.prepare()
+
+    def name_run(self, runs: tuple[RunSummary, ...]) -> None:
+        """Call the run at hand what its folder says it is called."""
+        for run in runs:
+            if str(run.folder) == self.store.state.folder:
+                self.store.name_run(run.name)
 
     def show_banner_row(self) -> None:
         self._banner_row.setHidden(self.banner.isHidden())
@@ -295,5 +310,6 @@ class Window(QMainWindow):
             return
         self._remember()
         self.hide()
+        self.watch.close()
         self.closing.end()
         event.accept()

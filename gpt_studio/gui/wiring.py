@@ -16,7 +16,7 @@ def wire(window: Window) -> None:
     panels = (window.top, window.settings_panel, *window.all_pages(), window.chat, window.status)
     for panel in panels:
         window.store.changed.connect(panel.show_state)
-    for part in (_wire_top, _wire_settings, _wire_data, _wire_training, _wire_chat, _wire_frame):
+    for part in (_wire_top, _wire_settings, _wire_data, _wire_training, _wire_chat, _wire_runs, _wire_frame):
         part(window)
 
 
@@ -103,3 +103,24 @@ def _wire_frame(window: Window) -> None:
     folders.noted.connect(lambda text: status.note(text, "trash"))
     window.files.recent_changed.connect(window.fill_recent)
     window.tabs.changed.connect(window.show_page)
+
+
+def _wire_runs(window: Window) -> None:
+    """The page of all runs, and the thread that watches their folders."""
+    page, watch, folders, store = window.runs_page, window.watch, window.folders, window.store
+    watch.looked.connect(page.show_runs)
+    watch.looked.connect(window.recovery.look)
+    watch.looked.connect(window.name_run)
+    watch.read.connect(page.show_history)
+    page.open_wanted.connect(window.files.open_path)
+    page.fork_wanted.connect(window.files.fork_path)
+    page.compare_wanted.connect(watch.follow)
+    page.renamed.connect(folders.rename)
+    page.annotated.connect(folders.annotate)
+    page.delete_wanted.connect(folders.delete)
+    page.unqueue_wanted.connect(store.unqueue)
+    page.training_wanted.connect(lambda: window.show_page("training"))
+    page.failed.connect(lambda error: store.failed.emit(failure("export", error)))
+    folders.changed.connect(watch.look_now)
+    for fact in (store.run_begun, store.kept, store.opened):
+        fact.connect(lambda _: watch.look_now())
