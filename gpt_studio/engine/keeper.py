@@ -183,11 +183,9 @@ class Keeper:
         if not (self._is_due or exactly or late):
             return
         self._is_due = True
-        if self._unsaved and not self._may_retry():
-            return
         if self._saving and exactly:
             yield from self._finish(wait=True)
-        if not self._saving:
+        if not self._saving and (self._may_retry() or not self._unsaved):
             yield from self._save()
 
     def _save(self) -> Iterator[Event]:
