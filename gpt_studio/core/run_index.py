@@ -258,6 +258,7 @@ class _Gist:
             self._validations.append((step, validation))
         if line.get("mark") == "resumed" and step < self.step:
             self._go_back(step + 1)
+            self.step = step
 
     @property
     def validation(self) -> float:
