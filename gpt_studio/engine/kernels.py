@@ -19,8 +19,10 @@ CUBIC = 0.044715 * LINEAR
 
 def gelu_(x: Tensor) -> Tensor:
     """GELU in its tanh form (Hendrycks and Gimpel 2016), of any shape. It may overwrite `x`."""
+    if torch.compiler.is_compiling():  # it makes kernels itself, and cannot look into what follows
+        return F.gelu(x, approximate="tanh")
     pays = x.numel() >= LEAST * _piece() and kind_of(x) == "cpu"
-    if not (pays and x.requires_grad and torch.is_grad_enabled()) or torch.compiler.is_compiling():
+    if not (pays and x.requires_grad and torch.is_grad_enabled()):
         return F.gelu(x, approximate="tanh")
     y: Tensor = _GELU.apply(x)  # type: ignore[no-untyped-call]
     return y

@@ -140,3 +140,37 @@ def test_a_run_with_a_lowered_scale_can_be_replayed():
 def test_compiled_steps_learn_the_same(chunked):
     compiled = learn(made(compiled=True, chunked_loss=chunked), 3)
     assert compiled == pytest.approx(learn(made(chunked_loss=chunked), 3), rel=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # inside of torch's compiler
+@pytest.mark.parametrize("more", [{}, {"dropout": 0.2}, {"gradient_checkpointing": True}])
+def test_the_whole_way_to_the_loss_is_compiled_at_once(more):
+    """What a compiler cannot look into would cut the model in pieces, of which few are faster."""
+    torch.manual_seed(7)
+    model = GPT(SMALL.changed(**more)).train()
+    config = TrainConfig(batch_size=3)
+    step = TrainingStep(model, make_optimizer(model, config), config)
+    traced = torch.compile(step._plain_loss, fullgraph=True, backend="eager")
+    ids = torch.arange(39).view(3, 13) % 29
+    x, y = ids[:, :-1], ids[:, 1:]
+    torch.manual_seed(1)
+    expected = step._plain_loss(x, y).item()
+    torch.manual_seed(1)
+    assert traced(x, y).item() == pytest.approx(expected, rel=1e-5)
+    torch.compiler.reset()
+
+
+def test_validating_and_uncompiled_steps_need_no_kernels(monkeypatch):
+    def compiled(*ids):
+        raise AssertionError("this is no step")
+
+    monkeypatch.setattr(torch, "compile", lambda function, **more: compiled)
+    step = made(compiled=True)
+    ids = torch.arange(39).view(3, 13) % 29
+    with torch.inference_mode():
+        value = step.forward(ids[:, :-1], ids[:, 1:])
+    with pytest.raises(AssertionError, match="no step"):
+        step.forward(ids[:, :-1], ids[:, 1:])
+    step.uncompile()
+    assert not step.compiled
+    assert step.forward(ids[:, :-1], ids[:, 1:]).item() == pytest.approx(value.item())
