@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
 import torch
 
-from gpt_studio.core import units
-from gpt_studio.core.config import SECTIONS, GPTConfig, RunConfig, TrainConfig
-from gpt_studio.core.errors import Remedy, StudioError
+from gpt_studio.core.config import GPTConfig, TrainConfig
+from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import (
     BatchRead,
-    Built,
     DemoOpened,
     DeviceUsed,
     Event,
@@ -28,7 +24,6 @@ from gpt_studio.core.events import (
     Ready,
     Saved,
 )
-from gpt_studio.core.metrics import History
 from gpt_studio.core.paths import data, resources
 from gpt_studio.core.requests import (
     Calibrate,
@@ -36,20 +31,23 @@ from gpt_studio.core.requests import (
     Compare,
     ExportTokenizer,
     Generate,
+    Keep,
     New,
     Open,
     OpenDemo,
     Prepare,
     ReadBatch,
+    Replan,
     Request,
+    SampleNow,
     Save,
     Train,
     UseDevice,
 )
-from gpt_studio.core.run_events import Evaluated, Examined, MemoryMeasured, Sampled, Step, TextsChanged
+from gpt_studio.core.run_events import NotKept, RunBegun
+from gpt_studio.core.run_index import name_of
 from gpt_studio.core.runner import Job
 from gpt_studio.engine import checkpoint
-from gpt_studio.engine.checkpoint import Checkpoint
 from gpt_studio.engine.comparison import compare
 from gpt_studio.engine.data import Dataset
 from gpt_studio.engine.device import (
@@ -62,50 +60,18 @@ from gpt_studio.engine.device import (
 )
 from gpt_studio.engine.footprint_process import peak_elsewhere
 from gpt_studio.engine.generator import generate, release
+from gpt_studio.engine.keeper import Keeper
 from gpt_studio.engine.knowledge import Knowledge
 from gpt_studio.engine.library import Library
 from gpt_studio.engine.model import GPT, loss
-from gpt_studio.engine.optimizers import Optimizers, make_optimizer, moments
+from gpt_studio.engine.optimizers import make_optimizer
+from gpt_studio.engine.run import Run, about, built, check, folder_for, opened
+from gpt_studio.engine.samples import samples
 from gpt_studio.engine.shortage import no_room_for_the_model, no_room_to_save, no_room_to_write
 from gpt_studio.engine.tokenizer_files import write_tiktoken
-from gpt_studio.engine.tokenizers import Tokenizer
-from gpt_studio.engine.trainer import train
+from gpt_studio.engine.training import Training
 
 ROWS_SHOWN = 8  # of the first batch
-
-
-@dataclass
-class Run:
-    """A model and all that belongs to it. Always after a whole step, whenever a job rests."""
-
-    config: RunConfig
-    tokenizer: Tokenizer
-    model: GPT
-    optimizer: Optimizers
-    step: int = 0
-    history: History = field(default_factory=History)
-    fingerprint: str = ""  # of the texts it learned from
-
-    @property
-    def parameters(self) -> int:
-        return sum(p.numel() for p in self.model.parameters())
-
-    def record(self, event: Event) -> None:
-        """Take a fact of training into the history."""
-        match event:
-            case Step(step, values):
-                self.step = step
-                self.history.add_step(step, values)
-            case Evaluated(step, loss):
-                self.history.add_validation(step, loss)
-            case Sampled(sample):
-                self.history.samples.append(sample)
-            case Examined(exam):
-                self.history.exams.append(exam)
-
-    def renew_optimizer(self, config: TrainConfig) -> None:
-        """Make the optimizer anew for a plan, on the model's device; it remembers what it knew."""
-        self.optimizer = make_optimizer(self.model, config, moments(self.model, self.optimizer))
 
 
 def open_session() -> Session:
@@ -123,7 +89,8 @@ class Session:
         self._run: Run | None = None
         self._library = Library()
         self._answer: Job | None = None  # being written by the model there is
-        self._training = False
+        self._busy = False  # from the wish to train to its end
+        self._training: Training | None = None  # once it has begun
 
     @cached_property
     def _knowledge(self) -> Knowledge:
@@ -153,8 +120,14 @@ class Session:
                 job = self._train(request)
                 next(job)  # from now on the model is being trained, whatever is wished next
                 return job
+            case Replan():
+                return self._under_way().replan(request.train)
+            case SampleNow():
+                return self._sample_now()
             case Generate():
                 return self._generate(request)
+            case Keep():
+                return self._keep()
             case Save():
                 return self._save(request)
             case Open():
@@ -189,83 +162,63 @@ class Session:
         yield Exported(request.path, write_tiktoken(dataset.tokenizer, Path(request.path)))
 
     def _check_memory(self, request: CheckMemory) -> Job:
-        _check(request.config)
+        check(request.config)
         peak = yield from peak_elsewhere(request.config, self._device)
         yield MemoryChecked(request.config, self._device, peak)
 
     def _train(self, request: Train) -> Job:
         """A failure before the new model is built leaves the old one as it was."""
         config = request.config
-        self._training = True
+        self._busy = True
         try:
-            yield None  # `start` comes this far, so that closing the job always ends training
-            _check(config)
+            yield None  # `start` comes this far, so that ending the job always ends training
+            check(config)
             dataset = yield from self._library.dataset(config.data)
             dataset.check(config.model.max_length)
             config = config.changed("model", {"vocab_size": dataset.tokenizer.vocab_size})
             if request.resume:
-                learned_from = self._needed_run().fingerprint
-                run = self._resumed(config, dataset)
-                if learned_from not in ("", run.fingerprint):
-                    yield TextsChanged(run.step)
+                run = self._needed_run()
+                news = run.go_on(config, dataset)
             else:
                 yield Progress("train", "Building the model")
-                run = self._built(config, dataset)
+                run, news = built(config, dataset, self._device), []
                 self._replace(run)
-                yield self._described(run)
-            yield from self._learn(run, dataset)
+                yield run.described(self._device)
+            keeper = yield from self._kept(request, run, dataset)
+            yield from self._learn(Training(run, dataset, keeper), news)
         finally:
-            self._training = False
+            self._busy, self._training = False, None
             return_memory()
 
-    def _built(self, config: RunConfig, dataset: Dataset) -> Run:
-        with out_of_memory_explained(no_room_for_the_model):
-            torch.manual_seed(config.train.seed)
-            model = GPT(config.model).to(self._device)  # made on the CPU: the same weights on any device
-            optimizer = make_optimizer(model, config.train)
-        run = Run(config, dataset.tokenizer, model, optimizer, fingerprint=dataset.report.fingerprint)
-        run.history.bytes_per_token = dataset.bytes_per_token
-        return run
-
-    def _described(self, run: Run) -> Built:
-        return Built(run.config, run.parameters, self._device, run.step, run.history.bytes_per_token)
-
-    def _resumed(self, config: RunConfig, dataset: Dataset) -> Run:
-        """The run there is, with the settings that may change on the way."""
-        run = self._needed_run()
-        same = run.config.model == config.model and run.tokenizer.to_dict() == dataset.tokenizer.to_dict()
-        if not same:
-            raise StudioError(
-                "The model was built with other settings.",
-                kept="The model is as it was.",
-                tries="Put the model's settings back to go on, or train a new one.",
-            )
-        if run.step >= config.train.steps:
-            raise StudioError(
-                f"All {units.number(config.train.steps)} steps are done.",
-                tries="Raise the number of steps to go on.",
-            )
-        with out_of_memory_explained(no_room_for_the_model):
-            run.renew_optimizer(config.train)
-        run.config, run.fingerprint = config, dataset.report.fingerprint
-        return run
-
-    def _learn(self, run: Run, dataset: Dataset) -> Job:
-        release()  # weights that are about to change need no copy
-        last = run.history.row(-1) if run.history else {"tokens": 0.0, "seconds": 0.0}
-        before = (run.step, int(last["tokens"]), last["seconds"])
-        left, taken = self._knowledge.left_over(self._device), 0
+    def _kept(self, request: Train, run: Run, dataset: Dataset) -> Generator[Event, None, Keeper | None]:
+        """Begin to write the run down. A disk that cannot be written to is no reason not to train."""
+        device, speed = self._knowledge.device(self._device), self._knowledge.speed(run.config, self._device)
         try:
-            with closing(train(run.model, run.optimizer, dataset, run.config, *before)) as events:
-                for event in events:
-                    if event is not None:
-                        run.record(event)
-                    if isinstance(event, MemoryMeasured):
-                        taken = event.peak
-                    yield event
+            folder = run.folder or folder_for(run, request.folder, request.name)
+            facts = about(run, dataset.report, device, speed)
+            keeper = Keeper(folder, run.config, run.checkpoint, facts, run.history.bytes_per_token)
+        except StudioError as error:
+            if request.folder:
+                raise
+            yield NotKept(error.what, error.tries)
+            return None
+        run.folder = folder
+        yield RunBegun(str(folder.path), name_of(folder.path), run.step)
+        return keeper
+
+    def _learn(self, training: Training, news: Iterable[Event]) -> Job:
+        self._training = training
+        left = self._knowledge.left_over(self._device)
+        try:
+            yield from training.work(news)
         finally:
-            if taken and run.step > before[0] + 1:
-                self._knowledge.remember_run(run.config, self._device, taken - left)
+            if training.representative:
+                self._knowledge.remember_run(training.config, self._device, training.peak - left)
+
+    def _under_way(self) -> Training:
+        if self._training is None:
+            raise StudioError("Nothing is being trained.", tries="Press Train first.")
+        return self._training
 
     # ------------------------------------------------------------ chat
 
@@ -278,38 +231,43 @@ class Session:
         def version() -> object:
             return run.step, self._device
 
-        return generate(run.model, run.tokenizer, request, version, packs=not self._training)
+        return generate(run.model, run.tokenizer, request, version, packs=not self._busy)
+
+    def _sample_now(self) -> Job:
+        """Samples of a run in training belong to it; else they are only shown."""
+        run = self._needed_run()
+        with out_of_memory_explained(no_room_to_write):
+            if self._training:
+                yield from self._training.sample()
+            else:
+                yield from samples(run.model, run.tokenizer, run.config, run.step)
 
     # ------------------------------------------------------------ files and devices
+
+    def _keep(self) -> Job:
+        if self._training:
+            yield from self._training.keep()
 
     def _save(self, request: Save) -> Job:
         run = self._needed_run()
         with out_of_memory_explained(no_room_to_save):
-            remembered = moments(run.model, run.optimizer)
-            kept = Checkpoint(
-                run.config, run.step, run.tokenizer, run.model, run.history, remembered, run.fingerprint
-            )
-            size = checkpoint.save(request.path, kept)
+            size = checkpoint.save(request.path, run.checkpoint())
         yield Saved(request.path, size, run.step)
 
     def _open(self, request: Open) -> Job:
-        run = self._opened(request.path)
-        history = copy.deepcopy(run.history)
-        yield Opened(request.path, run.config, run.step, history, run.parameters, self._device)
+        run = self._opened(request.path, request.fork)
+        history, folder = copy.deepcopy(run.history), str(run.folder.path) if run.folder else ""
+        yield Opened(request.path, run.config, run.step, history, run.parameters, self._device, folder)
 
     def _open_demo(self) -> Job:
-        yield DemoOpened(self._described(self._opened(resources() / "demo" / "small-world.safetensors")))
+        yield DemoOpened(
+            self._opened(resources() / "demo" / "small-world.safetensors").described(self._device)
+        )
 
-    def _opened(self, path: str | Path) -> Run:
+    def _opened(self, path: str | Path, fork: bool = False) -> Run:
         """The run of a checkpoint, in the place of the one there is."""
         self._refuse_while_training()
-        found = checkpoint.load(path)
-        with out_of_memory_explained(no_room_for_the_model):
-            model = found.model.to(self._device)
-            optimizer = make_optimizer(model, found.config.train, found.moments)
-        run = Run(
-            found.config, found.tokenizer, model, optimizer, found.step, found.history, found.fingerprint
-        )
+        run = opened(path, self._device, fork)
         self._replace(run)
         return run
 
@@ -352,18 +310,10 @@ class Session:
         return self._run
 
     def _refuse_while_training(self) -> None:
-        if self._training:
+        if self._busy:
             raise StudioError(
                 "The model is being trained.", kept="Training is as it was.", tries="Stop the training first."
             )
-
-
-def _check(config: RunConfig) -> None:
-    """Refuse a config that cannot be used, with the clicks that mend it."""
-    for section in SECTIONS:
-        for problem in getattr(config, section).problems().values():
-            remedies = tuple(Remedy(fix.label, section, fix.changes) for fix in problem.fixes)
-            raise StudioError(problem.text, kept="Nothing was changed.", remedies=remedies)
 
 
 def _load_libraries() -> None:

@@ -50,6 +50,7 @@ from gpt_studio.core.requests import (
 from gpt_studio.core.run_events import MemoryMeasured, Step, TextsChanged
 from gpt_studio.core.runner import Runner
 from gpt_studio.engine import checkpoint, generator, library
+from gpt_studio.engine import run as run_module
 from gpt_studio.engine import session as session_module
 from gpt_studio.engine.knowledge import Knowledge
 from gpt_studio.engine.library import Library
@@ -392,7 +393,7 @@ def test_a_model_too_large_for_memory(session, config):
     run = session._run
     huge = config.changed("model", {"embed_size": 16384, "num_layers": 96, "forward_expansion": 16})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session_module, "GPT", lambda config: torch.empty(2**55))
+        patch.setattr(run_module, "GPT", lambda config: torch.empty(2**55))
         failing(session, Train(huge), "not enough memory")
     assert session._run is run
 
@@ -429,7 +430,7 @@ def test_a_renewal_that_fails_changes_nothing(session, config, monkeypatch, erro
     first = losses(stopped_at(session, Train(config), 5))
     places = []
     with monkeypatch.context() as patch:
-        patch.setattr(session_module, "make_optimizer", broken_optimizer(error))
+        patch.setattr(run_module, "make_optimizer", broken_optimizer(error))
         patch.setattr(session._run.model, "to", places.append)
         longer = config.changed("train", {"steps": 50})
         for wish in (Train(longer, resume=True), UseDevice("cpu")):
@@ -465,7 +466,7 @@ def test_every_lack_of_memory_is_said_in_words(session, config, monkeypatch, nam
         return fail() if name in ("prepare", "generate") else next(fail())
 
     with monkeypatch.context() as patch:
-        patch.setattr(library if name == "prepare" else session_module, name, full)
+        patch.setattr({"prepare": library, "generate": session_module}.get(name, run_module), name, full)
         error = failing(session, ask(config), f"not enough memory {what}")
     assert error.kept
     assert error.tries

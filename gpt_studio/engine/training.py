@@ -1,0 +1,117 @@
+"""A run in training: the trainer changes it, the keeper writes it down, wishes are met between steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import replace
+
+from gpt_studio.core.config import RunConfig, TrainConfig
+from gpt_studio.core.events import Event
+from gpt_studio.core.run_events import Marked, MemoryMeasured, PlanChanged, StoppedEarly, TextsChanged
+from gpt_studio.core.runner import Ending, Job
+from gpt_studio.engine.data import Dataset
+from gpt_studio.engine.generator import release
+from gpt_studio.engine.keeper import Keeper
+from gpt_studio.engine.run import Run
+from gpt_studio.engine.samples import samples
+from gpt_studio.engine.trainer import Trainer
+
+
+class Training:
+    """One training job. Without a keeper nothing is written."""
+
+    def __init__(self, run: Run, dataset: Dataset, keeper: Keeper | None) -> None:
+        self._run = run
+        self._keeper = keeper
+        self._early = False
+        self.peak = 0  # bytes of memory, the most so far
+        self._first = run.step + 1
+        self._trainer = Trainer(
+            run.model,
+            run.optimizer,
+            dataset,
+            run.config,
+            run.history,
+            run.step,
+            run.scale,
+            keeper.release if keeper else lambda: None,
+            self._last_good,
+        )
+
+    @property
+    def representative(self) -> bool:
+        """Whether the run was long enough for its peak of memory to tell what others will take."""
+        return self.peak > 0 and self._run.step > self._first
+
+    @property
+    def config(self) -> RunConfig:
+        return self._trainer.config
+
+    def work(self, news: Iterable[Event]) -> Job:
+        """Train to the end, after telling the news; however it ends, what was learned is kept."""
+        release()  # copies of weights that are about to change are of no use
+        try:
+            for known in news:
+                yield from self._taken(known)
+            with closing(self._trainer.run()) as events:
+                for event in events:
+                    self._run.scale = self._trainer.scale
+                    yield from self._taken(event)
+            yield from self._closed("early" if self._early else "finished")
+        except Ending:
+            yield from self._closed("stopped")
+        except GeneratorExit:
+            list(self._closed("stopped"))
+            raise
+        except Exception:
+            yield from self._closed("failed")
+            raise
+
+    def replan(self, plan: TrainConfig) -> Job:
+        """Go on by another plan from the next step on."""
+        mark = self._trainer.replan(plan)
+        yield from self._taken(PlanChanged(self._trainer.config, mark))
+
+    def sample(self) -> Job:
+        """Write the samples of the step there is."""
+        run = self._run
+        for event in samples(run.model, run.tokenizer, run.config, run.step):
+            yield from self._taken(event)
+
+    def keep(self) -> Job:
+        """Bring the folder's last checkpoint up to the step there is."""
+        if self._keeper:
+            yield from self._keeper.keep()
+
+    def _taken(self, event: Event | None) -> Job:
+        """Take an event in, write it down, and pass it on: nothing is passed on that was not written."""
+        if event is None:
+            yield None
+            return
+        if isinstance(event, StoppedEarly):
+            self._early = True
+            event = replace(event, checkpoint=self._best())
+        if isinstance(event, MemoryMeasured):
+            self.peak = event.peak
+        self._run.record(event)
+        noted = Marked(self._run.texts_note) if isinstance(event, TextsChanged) else event
+        told = list(self._keeper.hear(noted)) if self._keeper else []
+        yield event
+        yield from told
+
+    def _closed(self, status: str) -> Job:
+        if self._keeper:
+            keeper, self._keeper = self._keeper, None
+            yield from keeper.close(status)
+
+    def _best(self) -> str:
+        folder = self._run.folder
+        return str(folder.best) if folder and folder.best.exists() else ""
+
+    def _last_good(self) -> tuple[str, int] | None:
+        """The checkpoint of the lowest validation loss, else the last one, and its step."""
+        path, best = self._best(), self._run.history.best_validation
+        if path and best:
+            return path, best[0]
+        return self._keeper.last_good() if self._keeper else None
