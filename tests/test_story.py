@@ -1,13 +1,20 @@
 """The main jobs, as a person does them: the real window, the real engine, real texts and a real file."""
 
+import json
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtWidgets import QFileDialog
 
+from gpt_studio.core import units
+from gpt_studio.core.runs import RunFolder
 from gpt_studio.core.world import SKILLS
 from gpt_studio.engine.checkpoint import load
 from gpt_studio.gui.buttons import Button
+from gpt_studio.gui.closing import Closing
 from gpt_studio.gui.inputs import NumberField
 from gpt_studio.gui.theme import look
 from gpt_studio.gui.toggles import CheckBox
@@ -18,18 +25,26 @@ RHYME = "The fox lives in the wood. The hen lives in the barn. Where does the fo
 PATIENCE = 60_000  # ms
 
 
-@pytest.fixture
-def window(qtbot, tmp_path):
+def open_window(tmp_path):
     look.motion = False
-    worker = Worker()
-    window = Window(QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat), worker)
+    settings = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
+    window = Window(settings, Worker())
     window.resize(1440, 900)
     window.painted.connect(window.start)
     window.show()
+    return window
+
+
+def end(window):
+    assert window.worker.close()
+    window.close()  # asks no question once the engine has ended
+
+
+@pytest.fixture
+def window(qtbot, tmp_path):
+    window = open_window(tmp_path)
     yield window
-    assert worker.close()
-    window.files.guard = lambda then: then()  # closing asks no question here
-    window.close()
+    end(window)
     window.deleteLater()
 
 
@@ -127,6 +142,153 @@ def test_the_main_job(qtbot, window, tmp_path, monkeypatch):
     press(qtbot, window.top, "Resume")
     qtbot.waitUntil(lambda: store.state.step > saved_step + 5, timeout=PATIENCE)
     assert losses[-1] < losses[0] * 2 / 3
+    assert window.banner.isHidden(), window.banner.text()
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """No other runs are there."""
+    monkeypatch.setenv("GPT_STUDIO_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def another(qtbot, tmp_path):
+    """Opens the window another day."""
+    opened = []
+
+    def open_one():
+        window = open_window(tmp_path)
+        opened.append(window)
+        return window
+
+    yield open_one
+    for window in opened:
+        end(window)
+        window.deleteLater()
+
+
+def choose_small_run(qtbot, window, tmp_path):
+    """A tiny model for a long time, of a text that is learned fast."""
+    corpus = tmp_path / "rhymes.txt"
+    corpus.write_text(RHYME * 300, encoding="utf-8")
+    store = window.store
+    qtbot.waitUntil(lambda: store.state.awake, timeout=PATIENCE)
+    window.texts.edit({"corpora": (str(corpus),)})
+    store.edit("model", {"num_layers": 1, "heads": 2, "embed_size": 32, "max_length": 32})
+    plan = {"steps": 100_000, "warmup": 0, "schedule": "constant", "learning_rate": 3e-3, "batch_size": 8}
+    store.edit("train", plan | {"evaluate_every": 20, "sample_every": 1_000_000})
+    qtbot.waitUntil(lambda: store.state.report is not None, timeout=PATIENCE)
+
+
+def test_a_run_in_a_persons_hands(qtbot, home, window, tmp_path):
+    store, page = window.store, window.runs_page
+    choose_small_run(qtbot, window, tmp_path)
+    steps, marks = [], []
+    store.stepped.connect(steps.extend)
+    store.marked.connect(marks.append)
+
+    # Train, and pause: the run's folder holds the step there is.
+    press(qtbot, window.top, "Train")
+    qtbot.waitUntil(lambda: store.state.step > 30, timeout=PATIENCE)
+    first = Path(store.state.folder)
+    press(qtbot, window.top, "Pause")
+    qtbot.waitUntil(lambda: store.state.training_paused and not store.state.filing, timeout=PATIENCE)
+    paused_at = store.state.step
+    assert store.state.kept_step == paused_at
+    assert load(RunFolder(first).last).step == paused_at
+
+    # Change the rate, and do one step by it.
+    window.settings_panel.show_section("train")
+    type_into(qtbot, window.settings_panel, "Learning rate", "1e-3")
+    store.edit("model", {"num_layers": 4})
+    assert store.state.config.model.num_layers == 1, "that would be another model"
+    qtbot.keyClick(window, Qt.Key.Key_F10)
+    qtbot.waitUntil(lambda: store.state.step == paused_at + 1, timeout=PATIENCE)
+    assert store.state.training_paused
+    assert [step.values["learning_rate"] for step in steps[-2:]] == [3e-3, 1e-3]
+    assert [(mark.step, mark.kind) for mark in marks] == [(paused_at, "plan")]
+
+    # Go on, and stop: nothing is unsaved.
+    press(qtbot, window.top, "Resume")
+    qtbot.waitUntil(lambda: store.state.step > paused_at + 30, timeout=PATIENCE)
+    press(qtbot, window.top, "Stop")
+    qtbot.waitUntil(lambda: not store.state.running, timeout=PATIENCE)
+    stopped_at = store.state.step
+    assert [step.step for step in steps] == list(range(1, stopped_at + 1))
+    assert not store.state.unsaved
+
+    # Open it from the list of runs.
+    window.show_page("runs")
+    runs = page.card.table.runs
+    qtbot.waitUntil(lambda: runs.find(first) >= 0 and runs.row(0).status == "stopped", timeout=PATIENCE)
+    page.select(first)
+    assert runs.row(0).run.step == stopped_at
+    qtbot.mouseClick(page.card.tools.open, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not store.state.filing, timeout=PATIENCE)
+    assert (store.state.folder, store.state.step) == (str(first), stopped_at)
+    assert window.tabs.value() == "training"
+    assert window.training_page.history.steps[-1] == stopped_at
+
+    # Fork it, and train on: a run of its own, from the very step.
+    page.fork_wanted.emit(str(RunFolder(first).last))
+    qtbot.waitUntil(lambda: not store.state.filing, timeout=PATIENCE)
+    assert f"fork of {first.name} at step {units.number(stopped_at)}" in window.status.text()
+    press(qtbot, window.top, "Resume")
+    qtbot.waitUntil(lambda: store.state.step > stopped_at + 5, timeout=PATIENCE)
+    press(qtbot, window.top, "Stop")
+    qtbot.waitUntil(lambda: not store.state.running, timeout=PATIENCE)
+    second = Path(store.state.folder)
+    assert second != first
+
+    # Both are in the list, and the parent is as it was.
+    window.show_page("runs")
+    qtbot.waitUntil(lambda: runs.find(second) >= 0, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: runs.row(runs.find(second)).status == "stopped", timeout=PATIENCE)
+    parent, fork = (runs.row(runs.find(folder)).run for folder in (first, second))
+    assert (parent.step, parent.status) == (stopped_at, "stopped")
+    assert (fork.parent, fork.parent_step) == (first.name, stopped_at)
+    assert fork.step == store.state.step
+    assert window.banner.isHidden(), window.banner.text()
+
+
+def test_closing_while_training_saves(qtbot, home, window, tmp_path, monkeypatch):
+    store = window.store
+    choose_small_run(qtbot, window, tmp_path)
+    press(qtbot, window.top, "Train")
+    qtbot.waitUntil(lambda: store.state.step > 30, timeout=PATIENCE)
+    folder = RunFolder(Path(store.state.folder))
+    monkeypatch.setattr(Closing, "_ask", lambda *_: True)
+    window.close()
+    qtbot.waitUntil(window.isHidden, timeout=PATIENCE)
+    assert window.worker.isFinished()
+    steps = [line["step"] for line in map(json.loads, folder.metrics.read_text().splitlines())]
+    assert load(folder.last).step == max(steps) > 30
+    assert json.loads(folder.run.read_text())["about"]["status"] == "stopped"
+
+
+def test_after_a_crash(qtbot, home, window, another, tmp_path):
+    """What a killed process leaves behind is offered at the next start, and goes on exactly from there."""
+    choose_small_run(qtbot, window, tmp_path)
+    press(qtbot, window.top, "Train")
+    qtbot.waitUntil(lambda: window.store.state.step > 30, timeout=PATIENCE)
+    press(qtbot, window.top, "Pause")
+    qtbot.waitUntil(lambda: window.store.state.kept_step == window.store.state.step, timeout=PATIENCE)
+    lost_at, folder = window.store.state.step, Path(window.store.state.folder)
+    shutil.copytree(folder, tmp_path / "left behind")  # as it is in the middle of the run
+    end(window)
+    shutil.rmtree(folder)
+    (tmp_path / "left behind").rename(folder)
+
+    window = another()
+    qtbot.waitUntil(lambda: not window.banner.isHidden(), timeout=PATIENCE)
+    assert f"was interrupted at step {lost_at}" in window.banner.text()
+    qtbot.waitUntil(lambda: window.store.state.awake, timeout=PATIENCE)
+    steps = []
+    window.store.stepped.connect(steps.extend)
+    press(qtbot, window.banner, "Continue")
+    qtbot.waitUntil(lambda: len(steps) > 5, timeout=PATIENCE)
+    assert steps[0].step == lost_at + 1
+    assert window.store.state.folder == str(folder)
     assert window.banner.isHidden(), window.banner.text()
 
 

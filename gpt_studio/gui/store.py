@@ -246,6 +246,7 @@ class Store(QObject):
         self._take(config, "queue", precision_chosen=True)
         self._update(queue=tuple(rest))
         if not self._focused_on_problem():  # such as a precision this device does not have
+            self._submit(requests.Stop("calibrate"))  # which the end of the last run may just have begun
             self._train(self.state.resolved(self.state.config))
 
     def calibrate(self) -> None:

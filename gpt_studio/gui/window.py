@@ -153,6 +153,8 @@ class Window(QMainWindow):
 
     def start_queue(self) -> None:
         """Train what waits; a new model in place of an unsaved one is asked about first."""
+        if not self.store.state.queue or self.store.state.training:
+            return
         self.banner.dismiss()
         self.show_page("training")
         self.files.guard(self.store.start_queue, "Training starts a new model in its place.")

@@ -239,7 +239,7 @@ def test_theme_page_size_and_hidden_panels_are_remembered(open_window, settings)
 
 def test_spoiled_settings_do_no_harm(settings):
     keys = ("geometry", "splitter", "recent", "texts", "tokenizers", "page", "theme", "scale", "unit")
-    for key in (*keys, "chat/dialogues", "chat/text"):
+    for key in (*keys, "chat/dialogues", "chat/text", "queue", "interrupted"):
         settings.setValue(key, "nonsense")
     window = Window(settings, Worker(make_session=PretendSession))
     assert window.tabs.value() == "training"
