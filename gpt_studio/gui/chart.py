@@ -24,6 +24,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFrame, QSizePolicy, QWidget
 
 from gpt_studio.core import units
+from gpt_studio.gui.curve import Curve
 from gpt_studio.gui.exportable import Exportable
 from gpt_studio.gui.layouts import Column
 from gpt_studio.gui.plotting import Floats, round_ticks
@@ -44,12 +45,9 @@ def pen(ink: QColor, width: float = 1, style: Qt.PenStyle = Qt.PenStyle.SolidLin
     return made
 
 
-def opaque_curve() -> pg.PlotCurveItem:
-    """A curve for an opaque pen of any width, drawn piece by piece: measured on 680 noisy points, 2 px wide,
-    16 ms against 147 ms as one path."""
-    curve = pg.PlotCurveItem(antialias=True)
-    curve.setSegmentedLineMode("on")
-    return curve
+def opaque_curve() -> Curve:
+    """A curve for an opaque pen of any width."""
+    return Curve(opaque=True)
 
 
 class _Axis(pg.AxisItem):  # type: ignore[misc]
@@ -385,3 +383,10 @@ class Chart(Exportable):
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         self.reset_view()
+
+    # Export
+
+    def set_drawn(self, drawn: bool) -> None:
+        for item in self.view.childGroup.childItems():
+            if isinstance(item, pg.GraphicsItem):
+                item.setExportMode(drawn)

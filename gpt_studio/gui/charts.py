@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor
 
 from gpt_studio.core import units
 from gpt_studio.gui.chart import Chart, opaque_curve, pen
+from gpt_studio.gui.curve import Curve
 from gpt_studio.gui.layouts import Row
 from gpt_studio.gui.loss_chart import LossChart
 from gpt_studio.gui.plotting import Floats, Rows, Series, half_ticks, round_ticks
@@ -44,6 +45,7 @@ class SmallChart(StepChart):
         self._unit, self._show, self._base, self._least = unit, show, base, least
         self._data, self._plan = Series(), Series()
         self._limit: float | None = None
+        self._following = False
         self._title = ElidedLabel(title, "small", "text2")
         self._value = Label(units.UNKNOWN, "strong", "text", tabular=True)
         head = Row((0, 0, 0, 0), 8)
@@ -51,7 +53,7 @@ class SmallChart(StepChart):
         head.addWidget(self._value)
         self.column.insertLayout(0, head)
         self.column.set_space((16, 9, 14, 6), 7)
-        self._plan_curve = pg.PlotCurveItem(antialias=True)
+        self._plan_curve = Curve()
         self._limit_curve = pg.PlotCurveItem()
         self._curve = opaque_curve()
         for item in (self._plan_curve, self._limit_curve, self._curve):
@@ -138,10 +140,11 @@ class SmallChart(StepChart):
         return up, across
 
     def _show_value(self) -> None:
-        """The current value, or the one under the crosshair with its step."""
+        """The current value, or the one under the crosshair; with its step, if no other chart tells that."""
         if self.cursor_at is not None and len(self._data):
             title, lines = self.readings(self.cursor_at)
-            self._value.setText(f"{title} · {lines[0].value}")
+            value = lines[0].value
+            self._value.setText(value if self._following else f"{title} · {value}")
         else:
             self._value.setText(self.current())
 
@@ -155,8 +158,13 @@ class SmallChart(StepChart):
     def show_readings(self, title: str, lines: list[Reading]) -> None:
         self._show_value()
 
+    def follow_cursor(self, x: float | None) -> None:
+        self._following = x is not None
+        super().follow_cursor(x)
+
     def hide_cursor(self) -> None:
         super().hide_cursor()
+        self._following = False
         self._show_value()
 
     def nearest(self, x: float) -> float | None:

@@ -15,6 +15,8 @@ from gpt_studio.gui.table_dialog import TableDialog
 from gpt_studio.gui.theme import color
 from gpt_studio.gui.widgets import Menu, Surface
 
+CSS = 96  # pixels to the inch, as style sheets count them
+
 
 class Exportable(Surface):
     """A chart's menu with its exports. Its accessible name names the files.
@@ -31,6 +33,9 @@ class Exportable(Surface):
 
     def hide_cursor(self) -> None:
         """Show the chart alone, as a picture of it should be."""
+
+    def set_drawn(self, drawn: bool) -> None:
+        """Paint lines and shapes alone, as a drawing needs them, or pictures of them where that is faster."""
 
     def fill_menu(self, menu: Menu) -> None:
         """Add the chart's own entries to its menu."""
@@ -93,14 +98,17 @@ class Exportable(Surface):
         path.open("w").close()  # the generator would only complain to the log
         made = QSvgGenerator(QSvgGenerator.SvgVersion.Svg11)
         made.setFileName(str(path))
+        made.setResolution(CSS)
         made.setSize(self.size())
         made.setViewBox(QRect(QPoint(), self.size()))
         made.setTitle(self.accessibleName())
         made.setDescription(self.accessibleDescription())
         self.hide_cursor()
+        self.set_drawn(True)
         painter = QPainter(made)
         painter.fillRect(self.rect(), color("card"))
         self.render(painter, QPoint(), QRegion(), QWidget.RenderFlag.DrawChildren)
+        self.set_drawn(False)
         if not painter.end():
             raise OSError(f"{path.name} cannot be written")
 

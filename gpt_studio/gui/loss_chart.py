@@ -11,8 +11,9 @@ from PySide6.QtGui import QColor
 from gpt_studio.core import units
 from gpt_studio.core.metrics import bits_per_byte
 from gpt_studio.gui.chart import opaque_curve, pen
+from gpt_studio.gui.curve import Curve
 from gpt_studio.gui.loss_band import OPACITY, Band
-from gpt_studio.gui.marks import Event, Marks
+from gpt_studio.gui.marks import STRIP, Event, Marks
 from gpt_studio.gui.plotting import Floats, Peaks, Rows, Series, Smoother, decay_of, round_ticks
 from gpt_studio.gui.read_out import Reading
 from gpt_studio.gui.reference_lines import Reference, ReferenceLines
@@ -53,10 +54,9 @@ class LossChart(StepChart):
         self._bytes_per_token = 0.0
         self._expected: tuple[float, float] | None = None  # nats that the last validation loss lies between
         self._extras: Extras = lambda step: []
-        self._raw_curve = pg.PlotCurveItem(antialias=True)
-        self._validation_curve = pg.PlotCurveItem(antialias=True)
-        self._smooth_curve = opaque_curve()
+        self._raw_curve, self._validation_curve, self._smooth_curve = Curve(), Curve(), opaque_curve()
         self._diamonds = pg.ScatterPlotItem(symbol="d", pxMode=True)
+        self._validated = np.empty((2, 0))  # the points of the validation curve as drawn
         self.band = Band(self.view)
         self.marks = Marks(self)
         self.references = ReferenceLines(self)
@@ -210,10 +210,13 @@ class LossChart(StepChart):
             x, y = self.drawn(self._train.steps, values, pixels // every)
             curve.setData(x, self._height(y))
         x, y = self.drawn(self._validation.steps, self._validation.peaks, pixels // 6)
-        for validation in (self._validation_curve, self._diamonds):
-            validation.setData(x, self._height(y))
+        points = np.stack([x, self._height(y)])
+        if not np.array_equal(points, self._validated):  # the same most of the time, and slow to set
+            self._validated = points
+            for item in (self._validation_curve, self._diamonds):
+                item.setData(*points)
         self.marks.place()
-        self.references.place(self._height_of, self._short)
+        self.references.place(self._height_of, self._short, STRIP if self.marks.labeled else 0)
         self._place_band(self.span()[1])
 
     def _place_band(self, right: float) -> None:
@@ -247,7 +250,7 @@ class LossChart(StepChart):
         shown = [*self._train.steps[-1:], *self._validation.steps[-1:], *([event] if event else [])]
         last = float(max(shown, default=max(1, self._total)))
         first = float(self._train.steps[0]) if len(self._train) else 0.0
-        late = event is not None and event >= LATE * last  # room for its label, then
+        late = event is not None and event >= LATE * last and not self.log_steps  # its label needs room
         self.show_steps(first, last, 0.2 if late else 0.015 if shown else 0.0)
 
     def _loss_range(self) -> tuple[float, float]:
@@ -337,7 +340,10 @@ class LossChart(StepChart):
         if len(self._validation):
             told += f", validation {self._told(self._validation.values[-1])}"
         told = f"{told} {UNITS[self.shown_unit()].lower()}, {trend}"
-        return f"{told}; {self._band_text()} expected at the end" if self._expected else told
+        if self._expected:
+            told += f"; {self._band_text()} expected at the end"
+        levels = [f"{one.name} {self._short(one.loss)}" for one in self.references.known]
+        return f"{told}; to compare: {', '.join(levels)}" if levels else told
 
     def table(self) -> tuple[list[str], Sequence[list[str]]]:
         train, validation = self._train, self._validation

@@ -21,8 +21,10 @@ ROLES = {  # of the kinds of core.metrics.Mark; of any other "text3"
     "failed": "bad", "memory": "warn", "plain": "warn", "texts": "warn", "early": "ok", "compiled": "ok",
 }  # fmt: skip
 WEIGHT = ("bad", "warn", "ok", "text3")  # whose label goes first where there is not room for all
+MOST_TOLD = 4  # events in the read-out
 GAP, NEAR = 4, 4  # px between labels; px within which marks are one line, and pointed at
 LONGEST = 210  # px of a label; the read-out has all of it
+STRIP = 28  # px below the top that labels take
 LAYER = 6
 
 
@@ -44,6 +46,7 @@ class Marks:
         self.labeled: list[Event] = []  # those that there was room for
         self._lines = {role: pg.PlotCurveItem(connect="pairs") for role in WEIGHT}
         self._labels: list[pg.TextItem] = []
+        self._drawn = False
         for line in self._lines.values():
             self._add(line)
 
@@ -69,16 +72,7 @@ class Marks:
         """What happened where the crosshair stands."""
         apart = np.abs(self._places() - self._chart.across(np.array([x]))) / self._pixel()
         near = [self.events[number] for number in np.flatnonzero(apart <= NEAR)]
-        metrics = QFontMetricsF(style_font("small", tabular=True))
-        elide = Qt.TextElideMode.ElideRight
-        return [
-            Reading(
-                metrics.elidedText(event.text, elide, look.px(LONGEST)),
-                units.number(event.step),
-                color(event.role),
-            )
-            for event in near[-4:]
-        ]
+        return [Reading(_with_step(event), "", color(event.role)) for event in near[-MOST_TOLD:]]
 
     def restyle(self) -> None:
         for role, line in self._lines.items():
@@ -88,6 +82,9 @@ class Marks:
 
     def place(self) -> None:
         """Draw all lines in view, the gravest and latest labeled first; labels never lie over others."""
+        if not (self.events or self._drawn):
+            return
+        self._drawn = bool(self.events)
         (left, right), (bottom, top) = self._chart.view.viewRange()
         placed = zip(self.events, self._places().tolist(), strict=True)
         shown = _apart([pair for pair in placed if left <= pair[1] <= right], NEAR * self._pixel())
@@ -137,6 +134,12 @@ class Marks:
         label.setAnchor((anchor, -0.6))
         label.setPos(at)
         label.show()
+
+
+def _with_step(event: Event) -> str:
+    metrics, step = QFontMetricsF(style_font("small", tabular=True)), units.number(event.step)
+    text = metrics.elidedText(event.text, Qt.TextElideMode.ElideRight, look.px(LONGEST))
+    return text if text.endswith(step) else f"{text} @ {step}"
 
 
 def _apart(found: Sequence[tuple[Event, float]], least: float) -> list[tuple[Event, float]]:

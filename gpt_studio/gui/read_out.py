@@ -66,10 +66,11 @@ class ReadOut(Floating):
         self.title, self.lines = title, lines
         label = QFontMetricsF(style_font("small", tabular=True))
         value = QFontMetricsF(style_font("strong", tabular=True))
-        widest = max((label.horizontalAdvance(line.label) for line in lines), default=0.0)
+        alone = max((label.horizontalAdvance(line.label) for line in lines if not line.value), default=0.0)
+        widest = max((label.horizontalAdvance(line.label) for line in lines if line.value), default=0.0)
         values = max((value.horizontalAdvance(line.value) for line in lines), default=0.0)
         marks = look.px(17) if any(line.color for line in lines) else 0
-        inner = max(marks + widest + look.px(24) + values, value.horizontalAdvance(title))
+        inner = max(marks + max(widest + look.px(24) + values, alone), value.horizontalAdvance(title))
         edge = self.contentsMargins()
         height = look.px(18) + look.px(19) * len(lines)
         self.resize(round(inner) + edge.left() + edge.right(), height + edge.top() + edge.bottom() - 2)

@@ -87,15 +87,16 @@ class ReferenceLines:
             label.setFont(style_font("micro", tabular=True))
             label.fill = pg.mkBrush(color("card", 0.75))
 
-    def place(self, height: Callable[[float], float], told: Callable[[float], str]) -> None:
+    def place(self, height: Callable[[float], float], told: Callable[[float], str], taken: int) -> None:
         """Draw the lines that lie in view. `height` is a loss's place there, `told` its text.
 
-        A label lies above its line; below it where that would be over another label or out of view.
+        A label lies above its line; below it where that would be over another label, or over what has
+        `taken` so many pixels of the design at the top.
         """
         view = self._chart.view
         (_, right), (bottom, top) = view.viewRange()
         pixel = max(1e-12, top - bottom) / max(1.0, view.height())
-        free = top
+        free = top - taken * look.scale * pixel
         for reference, (line, label) in sorted(
             zip(self.known, self._items, strict=True), key=lambda pair: -pair[0].loss
         ):

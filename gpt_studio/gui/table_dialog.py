@@ -42,6 +42,7 @@ class NumbersModel(QAbstractTableModel):
         self._sorted = column, order
         self._order = self._ordered(column, order)
         self.layoutChanged.emit()
+        self.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, len(self._header) - 1)
 
     def _ordered(self, column: int, order: Qt.SortOrder) -> Integers | range:
         if not 0 <= column < len(self._header):
@@ -63,7 +64,7 @@ class NumbersModel(QAbstractTableModel):
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         if role == Qt.ItemDataRole.DisplayRole:
-            return self.row(index.row())[index.column()]
+            return _short(self.row(index.row())[index.column()])
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None
@@ -73,10 +74,14 @@ class NumbersModel(QAbstractTableModel):
     ) -> object:
         if orientation == Qt.Orientation.Horizontal:
             if role == Qt.ItemDataRole.DisplayRole:
-                return self._header[section].replace("_", " ").capitalize()
+                return f"{self._header[section].replace('_', ' ').capitalize()}{self._arrow(section)}"
             if role == Qt.ItemDataRole.TextAlignmentRole:
                 return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None
+
+    def _arrow(self, section: int) -> str:
+        column, order = self._sorted
+        return (" ↑" if order == Qt.SortOrder.AscendingOrder else " ↓") if section == column else ""
 
     def header(self) -> list[str]:
         return self._header
@@ -98,6 +103,7 @@ class NumbersTable(QTableView):
         head = self.horizontalHeader()
         head.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         head.setHighlightSections(False)
+        head.setStyleSheet("QHeaderView::up-arrow, QHeaderView::down-arrow { width: 0; height: 0; }")
         head.setSortIndicator(0, Qt.SortOrder.AscendingOrder)
         self.setSortingEnabled(True)
         follow(self.restyle)
@@ -176,6 +182,14 @@ class TableDialog(QDialog):
         self.table.numbers.show_table(self._read())
         rows = self.table.numbers.rowCount()
         self._count.setText(f"{units.number(rows)} row{'' if rows == 1 else 's'}")
+
+
+def _short(cell: str) -> str:
+    """Six digits are enough to read; what is copied has all."""
+    try:
+        return f"{float(cell):.6g}" if "." in cell else cell
+    except ValueError:
+        return cell
 
 
 def _key(cell: str) -> tuple[bool, float, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QHelpEvent, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtGui import QColor, QFontMetricsF, QHelpEvent, QPainter, QPaintEvent, QPalette, QPen, QRegion
 from PySide6.QtWidgets import QLabel, QMenu, QSizePolicy, QToolTip, QWidget
 
 from gpt_studio.core.units import UNKNOWN
@@ -377,9 +377,16 @@ class Floating(QWidget):
 
 def paint_shadow(painter: QPainter, card: QRectF) -> None:
     """A soft shadow around a rounded rectangle, inside a margin of 18 px."""
+    painter.save()
+    inside = look.px(8)  # the card will lie there
+    painter.setClipRegion(
+        QRegion(card.adjusted(-SHADOW, -SHADOW, SHADOW, SHADOW).toRect())
+        - QRegion(card.adjusted(inside, inside, -inside, -inside).toRect())
+    )
     painter.setPen(Qt.PenStyle.NoPen)
     strength = 9 if look.theme.dark else 3
     for spread in range(SHADOW - 6, 0, -2):
         painter.setBrush(QColor(0, 0, 0, strength))
         grown = card.adjusted(-spread, -spread + 4, spread, spread + 4)
         painter.drawRoundedRect(grown, look.px(8) + spread, look.px(8) + spread)
+    painter.restore()
