@@ -191,7 +191,8 @@ def folder_for(run: Run, path: str, name: str) -> RunFolder:
     if path:
         return RunFolder(Path(path))
     known = (preset.name for preset in presets() if preset.matches(run.config))
-    called = name or next(known, units.parameters(run.parameters))
+    shape = f"{run.config.model.num_layers}x{run.config.model.embed_size}"
+    called = name or next(known, shape)
     return new_folder(paths.data() / "runs", called, run.config.data.corpora)
 
 
