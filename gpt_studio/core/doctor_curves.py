@@ -19,6 +19,9 @@ LEAST_BLOCK = 8  # steps
 LOOKED = 33  # steps of a block that are looked at, at most
 NOISY = 256  # steps the noise is measured on
 NORMAL = 0.6745 * math.sqrt(2)  # median distance of two values of a normal distribution with deviation 1
+SETTLED = 60  # steps of a plan, after its warm-up, before it is judged
+USUALLY_COUNTED = 0.6  # of the blind guess is left open by counting tokens
+LEAST_STRETCH, LEAST_STEPS, LEAST_SHARE = 8, 100, 0.15  # blocks, steps, and share of all steps
 REPLANNED = ("plan", "fork")  # kinds of marks after which another plan is followed
 
 
@@ -44,7 +47,8 @@ class Curves:
     norms: Sequence[float]  # of their gradients
     noise: float  # standard deviation of one step's loss
     blocks: Sequence[Block]  # of the whole run, oldest first
-    planned: Sequence[Block]  # those that are settled
+    followed: Sequence[Block]  # those of the plan in force
+    planned: Sequence[Block]  # those of it after its warm-up
     looks: Sequence[tuple[int, float]]  # validation steps and losses
     rate: float  # of the last step
     tokens: float  # seen
@@ -65,18 +69,54 @@ class Curves:
         return max(self.blind, self.start)
 
     @property
-    def best(self) -> float:
+    def best(self) -> Block:
         """The lowest level so far."""
-        return min((block.loss for block in self.blocks), default=self.start)
+        return min(self.blocks, key=lambda block: block.loss, default=Block(self.step, self.start))
 
     @property
-    def share_done(self) -> float:
-        return self.step / self.config.train.steps
+    def counted(self) -> float:
+        """What counting how often each token occurs leaves open; where not known, what it usually does."""
+        known = self.report.unigram if self.report else 0.0
+        return known or USUALLY_COUNTED * self.blind
 
     @property
     def passes(self) -> float:
         """How often the text has been read by now; 0 if it is not known how long it is."""
         return self.tokens / self.report.train_tokens if self.report and self.report.train_tokens else 0.0
+
+    @property
+    def planned_passes(self) -> float:
+        """How often the text will have been read in the end."""
+        return self.passes * max(1.0, (self.config.train.steps - self.step + self.age) / self.age)
+
+    def is_settled(self, share: float = 0.0) -> bool:
+        """Whether its plan has been followed long enough to be judged, at least this share of all steps."""
+        return self.settled >= max(SETTLED, share * self.config.train.steps)
+
+    def stretch(self) -> Sequence[Block]:
+        """The blocks since half of the steps by now, if they are many and long enough."""
+        found = [block for block in self.planned if block.step > self.step / 2]
+        if len(found) < LEAST_STRETCH:
+            return ()
+        length = found[-1].step - found[0].step
+        return found if length >= max(LEAST_STEPS, LEAST_SHARE * self.config.train.steps) else ()
+
+    def pace(self) -> float:
+        """How far the loss falls in a step of the plan in force, by the latest half of its blocks."""
+        latest = self.planned[len(self.planned) // 2 :]
+        if len(latest) < 2 or latest[-1].step <= latest[0].step:
+            return 0.0
+        return (latest[0].loss - latest[-1].loss) / (latest[-1].step - latest[0].step)
+
+    def progress(self, blocks: Sequence[Block]) -> float:
+        """How far the loss fell from the first block to the last.
+
+        By the median slope, over the logarithm of steps, of pairs half of the blocks apart (Theil 1950).
+        """
+        half = len(blocks) // 2
+        pairs = zip(blocks[:half], blocks[-half:], strict=True)
+        slope = median((b.loss - a.loss) / math.log(b.step / a.step) for a, b in pairs)
+        return -slope * math.log(blocks[-1].step / blocks[0].step)
 
 
 def curves(config: RunConfig, history: History, report: DataReport | None) -> Curves | None:
@@ -87,9 +127,8 @@ def curves(config: RunConfig, history: History, report: DataReport | None) -> Cu
     begun = history.steps[first] - 1
     step = history.steps[-1]
     replanned = max(first, _after(history, REPLANNED))
-    settled_from = max(
-        history.steps[replanned] - 1 if replanned < len(history) else step, config.train.warmup
-    )
+    planned_from = history.steps[replanned] - 1 if replanned < len(history) else step
+    settled_from = max(planned_from, config.train.warmup)
     loss = history.columns["loss"]
     blocks = _blocks(history, first)
     recent = max(first, len(loss) - 3 * RECENT)
@@ -105,6 +144,7 @@ def curves(config: RunConfig, history: History, report: DataReport | None) -> Cu
         norms=history.columns["gradient_norm"][recent:],
         noise=_noise(loss[max(first, len(loss) - NOISY) :]),
         blocks=blocks,
+        followed=[block for block in blocks if block.step > planned_from + LEAST_BLOCK],
         planned=[block for block in blocks if block.step > settled_from + LEAST_BLOCK],
         looks=[
             (at, value)
