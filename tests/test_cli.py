@@ -20,6 +20,7 @@ from gpt_studio.core import paths, units, world
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import Calibrated, Device
+from gpt_studio.core.lock import Lock
 from gpt_studio.core.machine import Machine
 from gpt_studio.core.metrics import METRICS, Exam
 from gpt_studio.core.paths import resources
@@ -226,6 +227,7 @@ def test_a_run_is_a_folder(trained, files):
     }
     assert written == {
         "run.json",
+        "run.lock",
         "metrics.jsonl",
         "samples.jsonl",
         "checkpoints/last.safetensors",
@@ -236,7 +238,7 @@ def test_a_run_is_a_folder(trained, files):
     assert about["memory"]["predicted"] > 0
     assert about["memory"]["measured"] > 0
     assert about["data"]["fingerprint"]
-    assert (about["seed"], about["device"].split()[0]) == (1337, "cpu")
+    assert (about["seed"], about["device"].split()[0], about["status"]) == (1337, "cpu", "finished")
     config = read_run_file(trained.run)
     assert config == checkpoint.load(trained.last).config
     assert config.data.corpora == (str(files / "text.txt"),)
@@ -328,12 +330,12 @@ def test_a_failure_before_training_leaves_no_folder(files, tmp_path, capsys):
 
 
 def test_without_held_out_text_it_is_saved_on_the_way_too(files, tmp_path, monkeypatch):
-    saved = []
-    save = checkpoint.save
-    monkeypatch.setattr(checkpoint, "save", lambda path, kept: saved.append(kept.step) or save(path, kept))
-    assert train(files, tmp_path / "run", "--data.validation", "0") == 0
-    assert saved == [5, 10, 12]
-    assert not RunFolder(tmp_path / "run").best.exists()
+    folder, saved = RunFolder(tmp_path / "run"), []
+    at_step(monkeypatch, 12, lambda: saved.append(checkpoint.load(folder.last).step))
+    assert train(files, folder.path, "--data.validation", "0") == 0
+    assert saved[0] in (5, 8)
+    assert checkpoint.load(folder.last).step == 12
+    assert not folder.best.exists()
 
 
 # ---------------------------------------------------------------- stopping, going on, failing
@@ -368,10 +370,11 @@ def test_the_time_predicted_is_that_of_what_is_measured(trained, files, tmp_path
         "cpu", (), "plain", block=1.0, again=0.5, ends=2.0, scoring=1.0, block_update=0.0, update=0.0
     )
 
-    def known(*_):
+    def calibrated(*_):
         yield Calibrated(speed)
 
-    monkeypatch.setattr(Knowledge, "calibrate", known)
+    monkeypatch.setattr(Knowledge, "calibrate", calibrated)
+    monkeypatch.setattr(Knowledge, "speed", lambda *_: speed)
     shutil.copytree(trained.path, tmp_path / "run")
     assert main(["train", "--resume", "--out", str(tmp_path / "run"), "--train.steps", "14"]) == 0
     config = read_run_file(tmp_path / "run" / "run.json")
@@ -443,24 +446,32 @@ def test_what_cannot_be_gone_on_with_is_explained(trained, files, tmp_path, caps
     assert trained.run.read_text() == before
 
 
-def test_a_killed_run_goes_on_from_its_last_checkpoint(trained, files, tmp_path, monkeypatch):
-    class Killed(BaseException):
-        pass
-
-    def kill():
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        at_step(patch, 7, kill)
-        with pytest.raises(Killed):
-            train(files, tmp_path / "run")
+def test_a_killed_run_goes_on_from_its_last_checkpoint(trained, files, tmp_path):
     folder = RunFolder(tmp_path / "run")
-    assert checkpoint.load(folder.last).step == 4
+    killed = """
+import os, sys
+from gpt_studio.cli import main
+from gpt_studio.commands.narrator import Narrator
+from gpt_studio.core.run_events import Kept, Step
+from gpt_studio.core.runner import ended
+kept = []
+def hear(self, event):
+    kept.extend([event.step] if isinstance(event, Kept) else [])
+    if isinstance(event, Step) and event.step >= 7 and kept:
+        os._exit(9)
+Narrator.hear = hear
+main(sys.argv[1:])
+"""
+    command = ["train", str(files / "small.json"), "--out", str(folder.path)]
+    assert python("-c", killed, *command).returncode == 9
+    assert checkpoint.load(folder.last).step in (4, 8)
+    assert read_about(folder)["status"] == "training"
     with folder.metrics.open("a") as torn:
         torn.write('{"step": 8, "lo')
     assert main(["train", "--resume", "--out", str(folder.path)]) == 0
     assert same(weights(folder.last), weights(trained.last))
     assert list(read_metrics(folder.metrics).steps) == list(range(1, 13))
+    assert read_about(folder)["status"] == "finished"
 
 
 def test_a_failure_keeps_what_was_learned(files, tmp_path, monkeypatch, capsys):
@@ -479,25 +490,47 @@ def test_a_failure_keeps_what_was_learned(files, tmp_path, monkeypatch, capsys):
 
 def test_training_outlives_a_save_that_fails(files, tmp_path, monkeypatch, capsys):
     folder = RunFolder(tmp_path / "run")
-    at_step(monkeypatch, 3, lambda: shutil.rmtree(folder.last.parent))
-    at_step(monkeypatch, 10, folder.make)
+    at_step(monkeypatch, 3, lambda: shutil.rmtree(folder.path))
     assert train(files, tmp_path / "run") == 0
-    assert capsys.readouterr().err.count("Training goes on.") == 2
+    told = capsys.readouterr().err.splitlines()
+    assert [line.rpartition(". ")[2] for line in told] == [
+        "Training goes on.",
+        "What could not be written is written now.",
+    ]
     assert checkpoint.load(folder.last).step == 12
+    assert list(read_metrics(folder.metrics).steps) == list(range(1, 13))
+    assert read_run_file(folder.run).train.steps == 12
 
 
-def test_a_save_that_fails_is_not_tried_at_every_step(files, tmp_path, monkeypatch, capsys):
+def test_what_could_not_be_saved_to_the_end_is_a_failure(files, tmp_path, monkeypatch, capsys):
     folder = RunFolder(tmp_path / "run")
-    at_step(monkeypatch, 3, lambda: shutil.rmtree(folder.last.parent))
-    assert train(files, folder.path, "--data.validation", "0") == 1
-    assert capsys.readouterr().err.count("Training goes on.") == 2  # at steps 5 and 10
 
+    def replace():
+        shutil.rmtree(folder.path)
+        folder.path.write_text("in the way")
 
-def test_a_last_save_that_fails_is_a_failure(files, tmp_path, monkeypatch, capsys):
-    folder = RunFolder(tmp_path / "run")
-    at_step(monkeypatch, 11, lambda: shutil.rmtree(folder.last.parent))
+    at_step(monkeypatch, 3, replace)
     assert train(files, tmp_path / "run") == 1
-    assert "The checkpoint was not saved" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert told.count("Training goes on.") == 1
+    assert f"gpt-studio: “{folder.path}” cannot be written" in told
+
+
+def test_a_run_that_is_being_trained_is_left_alone(trained, capsys):
+    with Lock(trained.lock):
+        assert main(["train", "--resume", "--out", str(trained.path), "--train.steps", "14"]) == 1
+    assert "is being trained already" in capsys.readouterr().err
+    assert checkpoint.load(trained.last).step == 12
+
+
+def test_stopping_early_says_where_the_best_weights_are(files, tmp_path, monkeypatch, capsys):
+    losses = {4: 2.0, 8: 3.0, 12: 4.0}
+    monkeypatch.setattr(trainer.Trainer, "_validation_loss", lambda self, _: losses[self._done])
+    folder = RunFolder(tmp_path / "run")
+    assert train(files, folder.path, "--train.steps", "100", "--train.patience", "2") == 0
+    assert f"the weights of step 4 are in {folder.best}" in capsys.readouterr().err
+    assert (checkpoint.load(folder.best).step, checkpoint.load(folder.last).step) == (4, 12)
+    assert read_about(folder)["status"] == "early"
 
 
 def test_ctrl_c_in_a_real_process(files, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from types import FrameType
 from typing import Any, Self, TypeVar
@@ -12,6 +12,7 @@ from gpt_studio.commands.output import StatusLine
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import Device, DeviceMeasured, Event, Progress, Ready
 from gpt_studio.core.requests import Request, UseDevice
+from gpt_studio.core.runner import ended
 
 SIGNALS = ("SIGINT", "SIGTERM")  # Ctrl+C, and what a system sends before it ends a program
 E = TypeVar("E", bound=Event)
@@ -71,18 +72,18 @@ class Engine:
         """What a job has to tell, to its end or to an interruption."""
         with closing(self._session.start(request)) as job:
             for event in job:
-                if isinstance(event, Progress):
-                    self._status.progress(event)
-                elif event is not None:
-                    self._learn(event)
-                    yield event
+                yield from self._heard(event)
                 if self._interruption.signal:
-                    return
+                    for last in ended(job):
+                        yield from self._heard(last)
 
-    def _learn(self, event: Event) -> None:
-        """More may become known of the device in use."""
+    def _heard(self, event: Event | None) -> Iterator[Event]:
         if isinstance(event, DeviceMeasured):
             self.device = event.device
+        if isinstance(event, Progress):
+            self._status.progress(event)
+        elif event is not None:
+            yield event
 
     def answer(self, request: Request, kind: type[E]) -> E | None:
         """The one event a job is for; None if it was interrupted."""

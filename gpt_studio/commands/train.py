@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import shlex
 from contextlib import closing, suppress
 from pathlib import Path
@@ -12,17 +11,26 @@ from gpt_studio.commands import UsageError, options
 from gpt_studio.commands.headless import Engine, Interruption
 from gpt_studio.commands.narrator import Narrator
 from gpt_studio.commands.output import StatusLine, note, say, say_json
-from gpt_studio.core import paths, units, world
+from gpt_studio.core import paths, units
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.corpora import label
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.estimate import Estimate, estimate
+from gpt_studio.core.estimate import estimate
 from gpt_studio.core.events import Built, Calibrated, DataReport, Event, Opened
 from gpt_studio.core.findings import findings
-from gpt_studio.core.requests import Calibrate, Open, Prepare, Save, Train
-from gpt_studio.core.run_events import Evaluated, Examined, MemoryMeasured, Step, TextsChanged
+from gpt_studio.core.requests import Calibrate, Open, Prepare, Train
+from gpt_studio.core.run_events import (
+    Kept,
+    KeptAgain,
+    Marked,
+    NotKept,
+    PlanChanged,
+    RunBegun,
+    StoppedEarly,
+    TextsChanged,
+)
 from gpt_studio.core.run_file import check_usable, read_run_file
-from gpt_studio.core.run_writer import RunWriter
+from gpt_studio.core.run_writer import line_of
 from gpt_studio.core.runs import RunFolder, new_folder
 from gpt_studio.core.speed import RunTime, Speed, resolved, run_time
 
@@ -123,7 +131,7 @@ def _resumed(chosen: argparse.Namespace) -> tuple[RunFolder, RunConfig]:
 
 
 class _Training:
-    """A run under way: what happens goes into its folder and to whoever looks on."""
+    """A run under way, told to whoever looks on; the engine writes it down."""
 
     def __init__(
         self,
@@ -144,18 +152,12 @@ class _Training:
         self._time = run_time(config, speed) if speed else RunTime(0, 0, 0)  # predicted, 0 if unknown
         self._status = status
         self._json = json
-        self._began = self._step = self._saved = self._tried = opened.step if opened else 0
-        best = opened.history.best_validation if opened else None
-        self._best = best[1] if best else math.inf
-        self._is_best = False  # the step there is, of all that were evaluated
-        self._is_new = False  # there is something that no checkpoint has
-        self._last_look = Examined if world.NAME in config.data.corpora else Evaluated
+        self._began = self._saved = opened.step if opened else 0
+        self._lack: NotKept | None = None  # what cannot be written at present
         known = opened.history.bytes_per_token if opened else 0.0
         self._bytes_per_token = known or report.bytes_per_token
         tell = (lambda _: None) if json else say
-        self._narrator = Narrator(config.train.steps, self._step, self._bytes_per_token, status, tell)
-        self._trained = 0.0  # seconds of training proper, in all
-        self._writer: RunWriter | None = None  # once there is something to write
+        self._narrator = Narrator(config.train.steps, self._began, self._bytes_per_token, status, tell)
 
     def run(self) -> None:
         """Train to the end, or to an interruption, and keep what was learned.
@@ -163,73 +165,57 @@ class _Training:
         Raises:
             StudioError: training failed, or the last checkpoint could not be written.
         """
+        training = Train(self._config, self._resumed, str(self._folder.path))
         try:
-            with closing(self._engine.events(Train(self._config, self._resumed))) as events:
+            with closing(self._engine.events(training)) as events:
                 for event in events:
                     self._happened(event)
             self._narrator.finish()
-            self._save_what_is_new()
-            if self._writer:
-                self._writer.describe(seconds={"predicted": self._time.steps, "measured": self._trained})
         except StudioError as error:
-            raise StudioError(error.what, kept=self._rescued() or error.kept, tries=error.tries) from error
+            raise StudioError(error.what, kept=self._kept() or error.kept, tries=error.tries) from error
         except Exception:
-            note(f"Kept: {self._rescued() or 'nothing'}")
+            note(f"Kept: {self._kept() or 'nothing'}")
             raise
         finally:
             self._status.clear()
+        if self._lack:
+            raise StudioError(self._lack.what, kept=self._kept(), tries=self._lack.tries)
+        if self._json:
+            say_json({"step": self._saved, "saved": str(self._folder.last)})
+        elif self._saved:
+            say(f"Saved step {units.number(self._saved)} in {self._folder.last}")
 
     def _happened(self, event: Event) -> None:
         match event:
             case Built(config=config):
-                self._begin(config)
+                self._config = config
+            case RunBegun() if not self._json:
+                self._introduce()
             case TextsChanged():
-                note("Note: these are not the texts the run learned from so far.")
-            case Step(step, values):
-                self._begin(self._config)
-                self._step, self._is_best = step, False
-                self._trained = values["seconds"]
-            case Evaluated(_, loss):
-                self._is_best = loss < self._best
-                self._best = min(self._best, loss)
-        self._record(event)
-        late = self._step > self._tried + self._config.train.evaluate_every  # nothing held out, no exam
-        if isinstance(event, self._last_look) or late:
-            self._save_on_the_way()
+                self._note("Note: these are not the texts the run learned from so far.")
+            case Marked(mark) | PlanChanged(mark=mark):
+                self._note(f"Note: {mark.text}")
+            case StoppedEarly(best_step=step, checkpoint=best) if best:
+                self._note(f"Note: the weights of step {units.number(step)} are in {best}")
+            case Kept(step=step):
+                self._saved = step
+            case NotKept(what):
+                self._lack = event
+                self._note(f"{what}. Training goes on.")
+            case KeptAgain():
+                self._lack = None
+                self._note("What could not be written is written now.")
+        if self._json and (line := line_of(event, self._bytes_per_token)):
+            say_json(line)
+        self._narrator.hear(event)
 
-    # ------------------------------------------------------------ records
+    def _note(self, text: str) -> None:
+        self._status.clear()
+        note(text)
 
-    def _begin(self, config: RunConfig) -> None:
-        """Open the run's files, once: only now is it sure that training can begin."""
-        if self._writer:
-            return
-        self._writer = RunWriter(self._folder, config, self._bytes_per_token)
-        device, report = self._engine.device, self._report
-        predicted = estimate(config, device)
-        self._writer.describe(
-            seed=config.train.seed,
-            device=f"{device.name} · {device.label}",
-            parameters=predicted.parameters,
-            data={
-                "fingerprint": report.fingerprint,
-                "train_tokens": report.train_tokens,
-                "validation_tokens": report.validation_tokens,
-                "bytes_per_token": self._bytes_per_token,
-            },
-            memory={"predicted": predicted.training.total, "measured": self._measured},
-            seconds={"predicted": self._time.steps, "measured": 0.0},
-        )
-        if not self._json:
-            self._introduce(predicted)
-
-    @property
-    def _measured(self) -> int:
-        """The most memory this run has taken so far, in bytes."""
-        memory = self._writer.about.get("memory", {}) if self._writer else {}
-        return int(memory.get("measured", 0))
-
-    def _introduce(self, predicted: Estimate) -> None:
+    def _introduce(self) -> None:
         report, device = self._report, self._engine.device
+        predicted = estimate(self._config, device)
         texts = ", ".join(label(corpus) for corpus in self._config.data.corpora)
         tokens = f"{units.short(report.train_tokens)} tokens to learn from"
         self._status.clear()
@@ -244,50 +230,7 @@ class _Training:
             say(f"Note: {finding.text}")
         say(f"The run goes into {self._folder.path}")
 
-    def _record(self, event: Event) -> None:
-        if self._writer is None:
-            return
-        if isinstance(event, MemoryMeasured) and event.peak > self._measured:
-            self._writer.describe(memory=self._writer.about["memory"] | {"measured": event.peak})
-        line = self._writer.record(event)
-        self._is_new |= line is not None
-        if line and self._json:
-            say_json(line)
-        self._narrator.hear(event)
-
-    # ------------------------------------------------------------ checkpoints
-
-    def _save_on_the_way(self) -> None:
-        """Keep what was learned so far; training outlives a full disk."""
-        self._tried = self._step
-        try:
-            self._save()
-        except StudioError as error:
-            self._status.clear()
-            note(f"{error.what}. Training goes on.")
-
-    def _save(self) -> None:
-        self._engine.finish(Save(str(self._folder.last)))
-        self._saved, self._is_new = self._step, False
-        if self._is_best:
-            self._folder.keep_best()
-
-    def _save_what_is_new(self) -> None:
-        self._status.clear()
-        if self._is_new:
-            self._save()
-        if self._writer and self._json:
-            say_json({"step": self._saved, "saved": str(self._folder.last)})
-        elif self._writer:
-            say(f"Saved step {units.number(self._saved)} in {self._folder.last}")
-
-    def _rescued(self) -> str:
-        """Try to keep what was learned before a failure; say what is kept, if anything is."""
-        lost = ""
-        try:
-            if self._is_new:
-                self._save()
-        except StudioError as error:
-            lost = f"{error.what}. "
-        kept = f"Step {units.number(self._saved)}, in {self._folder.last}" if self._saved else ""
-        return lost + kept
+    def _kept(self) -> str:
+        """What is on disk after a failure, if anything is."""
+        lack = f"{self._lack.what}. " if self._lack else ""
+        return lack + (f"Step {units.number(self._saved)}, in {self._folder.last}" if self._saved else "")

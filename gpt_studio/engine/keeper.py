@@ -169,11 +169,12 @@ class Keeper:
         self._is_best = False
 
     def _know(self, **facts: Any) -> None:
-        """Add to what run.json says of the run, and to groups of facts in it."""
+        """Add to what run.json says of the run, and to groups of facts in it; 0 is what is not known yet."""
         for name, fact in facts.items():
             before = self._writer.about.get(name)
-            both = {**before, **fact} if isinstance(before, dict) and isinstance(fact, dict) else fact
-            self._writer.know(None, **{name: both})
+            if isinstance(before, dict) and isinstance(fact, dict):
+                fact = {**fact, **before, **{key: value for key, value in fact.items() if value}}
+            self._writer.know(None, **{name: fact})
 
     # ------------------------------------------------------------ checkpoints
 

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import psutil
 import torch
 from torch import Tensor
@@ -105,7 +106,8 @@ class Saving:
             try:
                 write_all(file, self._header)
                 for piece in self._pieces:
-                    write_all(file, piece)
+                    _check_numbers(piece)
+                    write_all(file, piece.view(torch.uint8).numpy().data)
                 _flush(file)
             finally:
                 os.close(file)
@@ -134,12 +136,12 @@ class Pieces:
         device = next((tensor.device for tensor in flat if tensor.is_cuda), None)
         self._stream = None if device is None else _side_stream(device)  # copies wait for no gradients
 
-    def __iter__(self) -> Iterator[memoryview]:
+    def __iter__(self) -> Iterator[Tensor]:
         while (piece := self._take()) is not None:
             here = self._host(piece)
             if here is not piece:
                 self._return()
-            yield here.view(torch.uint8).numpy().data
+            yield here
 
     def _take(self) -> Tensor | None:
         with self._changed:
@@ -229,6 +231,12 @@ def _lack_of_room(folder: Path, need: int) -> str:
     except OSError:
         return ""
     return f"{units.memory(free, like=need)} free, {units.memory(need)} needed" if free < need else ""
+
+
+def _check_numbers(piece: Tensor) -> None:
+    """Weights, and what the optimizer remembers, are in float32; numbers of curves may be anything."""
+    if piece.dtype == torch.float32 and not np.isfinite(piece.numpy()).all():
+        raise _unsaved("its numbers are not finite any more")
 
 
 def _partial_stem(target: Path) -> str:

@@ -175,3 +175,16 @@ def test_what_is_no_fault_of_the_disk_is_not_hidden(tmp_path, monkeypatch):
     monkeypatch.setattr(saving, "write_all", None)
     with pytest.raises(TypeError):
         Saving(tmp_path / "x.safetensors", Content()).wait()
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_spoiled_weights_replace_no_good_ones(tmp_path, value):
+    path = tmp_path / "x.safetensors"
+    Saving(path, Content(**some())).wait()
+    spoiled = some()
+    spoiled["large"][200, 3] = value
+    with pytest.raises(StudioError, match="not finite"):
+        Saving(path, Content(**spoiled)).wait()
+    assert same(path, some())
+    curves = {"history": torch.tensor([value], dtype=torch.float64)}
+    Saving(path, Content(**curves)).wait()
