@@ -84,10 +84,11 @@ class Trainer:
         self._release = release
         self._last_good = last_good
         self._current = self._done = step  # steps: begun, and finished
-        self._evaluated = history.validation_steps[-1] if history.validation_steps else 0  # at which step
-        self._sampled = history.samples[-1].step if history.samples else 0
+        looked = (*history.validation_steps, *(exam.step for exam in history.exams))
+        self._evaluated = max(looked, default=0)  # the latest step after which it was
+        self._sampled = max((sample.step for sample in history.samples), default=0)
         self._futile = False  # to go on
-        self._compiling = config.train.compile
+        self._compiling = False  # before the first step, and before the first with smaller batches
         self._tokens = int(last["tokens"])
         self._stopwatch = Stopwatch(last["seconds"])
         self._recent: deque[float] = deque(maxlen=SMOOTHING)  # seconds of each step
@@ -119,6 +120,7 @@ class Trainer:
         Raises:
             StudioError: the loss or a gradient is not finite, or memory ran out; the last whole step stays.
         """
+        self._compiling = self._plan.compile
         try:
             with out_of_memory_explained(self._out_of_memory):
                 readings(self._step.device)  # what is used is counted from here on
@@ -326,18 +328,24 @@ class Trainer:
     def _sample(self) -> Work:
         return samples(self._step.model, self._dataset.tokenizer, self._config, self._done)
 
+    def _looks(self) -> list[tuple[float, int]]:
+        """Each validation loss with its step, since the texts are those there are now."""
+        history = self._history
+        changed = max((mark.step for mark in history.marks if mark.kind == "texts"), default=-1)
+        found = zip(history.validation_losses, history.validation_steps, strict=True)
+        return [(loss, step) for loss, step in found if step > changed]
+
     def _patience_ended(self) -> bool:
         """Whether the latest looks at the texts held out, as many as it lasts for, found nothing better."""
-        losses = self._history.validation_losses
-        if not self._plan.patience or not losses:
-            return False
-        return len(losses) - 1 - losses.index(min(losses)) >= self._plan.patience
+        looks = self._looks()
+        _, best_step = min(looks, default=(0.0, 0))
+        return 0 < self._plan.patience <= sum(step > best_step for _, step in looks)
 
     def _say_if_early(self) -> Iterator[Event]:
-        best = self._history.best_validation
-        if self._futile and best and self._done < self._plan.steps:
-            yield StoppedEarly(self._done, *best)
-            yield Marked(Mark(self._done, "early", f"Stopped early · best at {units.number(best[0])}"))
+        if self._futile and self._done < self._plan.steps:
+            loss, step = min(self._looks())
+            yield StoppedEarly(self._done, step, loss)
+            yield Marked(Mark(self._done, "early", f"Stopped early · best at {units.number(step)}"))
 
     # ------------------------------------------------------------ failures
 
@@ -350,22 +358,6 @@ class Trainer:
             return spoiled(self._plan, self._done, self._last_good())
         what = "a gradient" if math.isfinite(value) else "the loss"
         return not_finite(what, self._plan, self._done, self._last_good())
-
-
-def train(
-    model: GPT,
-    optimizer: Optimizers,
-    dataset: Dataset,
-    config: RunConfig,
-    start: int = 0,
-    tokens: int = 0,
-    seconds: float = 0.0,
-) -> Work:
-    """Go on training after `start` steps."""
-    trainer = Trainer(model, optimizer, dataset, config, step=start)
-    trainer._tokens, trainer._stopwatch = tokens, Stopwatch(seconds)
-    trainer._evaluated = trainer._sampled = start
-    return trainer.run()
 
 
 class Stopwatch:

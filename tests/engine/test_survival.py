@@ -80,6 +80,8 @@ class Run:
                 self.history.add_step(step, values)
             case Evaluated(step, loss):
                 self.history.add_validation(step, loss)
+            case Examined(exam):
+                self.history.exams.append(exam)
             case Sampled(sample):
                 self.history.samples.append(sample)
 
@@ -344,6 +346,16 @@ def test_who_goes_on_after_stopping_early_has_another_look(monkeypatch):
     assert run.history.steps[-1] == 18  # the look at step 12 found a better loss, the next three none
 
 
+def test_patience_begins_anew_with_other_texts(monkeypatch):
+    scripted(monkeypatch, {2: 1.0, 4: 2.0, 6: 5.0, 8: 4.0, 10: 3.0, 12: 3.5, 14: 3.5, 16: 3.5})
+    run = Run(PATIENT).go(5)
+    run.going.close()
+    run.history.marks.append(Mark(5, "texts", "Other texts from here"))
+    run.begin(PATIENT)
+    run.go()
+    assert run.told(StoppedEarly) == [StoppedEarly(16, 10, 3.0)]
+
+
 def test_the_last_step_is_no_early_one(monkeypatch):
     scripted(monkeypatch, FOUND)
     assert not Run(PATIENT.changed("train", {"steps": 10})).go().told(StoppedEarly)
@@ -353,6 +365,15 @@ def test_an_exam_belongs_to_the_last_look(monkeypatch):
     scripted(monkeypatch, FOUND)
     run = Run(PATIENT.changed("data", {"corpora": (world.NAME,)})).go()
     assert [event.exam.step for event in run.told(Examined)] == [2, 4, 6, 8, 10]
+
+
+def test_an_exam_is_not_taken_twice_where_nothing_is_held_out():
+    empty = Dataset(BYTES, Tokens.of(IDS), Tokens.of(IDS[:0]), None)
+    config = PATIENT.changed("data", {"corpora": (world.NAME,)}).changed("train", {"steps": 4})
+    run = Run(config, data=empty).go()
+    run.begin(config.changed("train", {"steps": 6}))
+    run.go()
+    assert [event.exam.step for event in run.told(Examined)] == [2, 4, 6]
 
 
 def test_a_look_that_was_missed_is_made_up_for():
