@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
+    QWidget,
 )
 
 from gpt_studio.gui.buttons import half_pixel
@@ -211,7 +212,12 @@ class _Cells(QStyledItemDelegate):
     def editorEvent(self, event: QEvent, model: object, option: QStyleOptionViewItem, index: Index) -> bool:
         return False  # the table compares
 
-    def updateEditorGeometry(self, editor: object, option: QStyleOptionViewItem, index: Index) -> None:
+    def setEditorData(self, editor: QWidget, index: Index) -> None:
+        """Facts that come in do not replace what a person types."""
+        if not (isinstance(editor, QLineEdit) and editor.isModified()):
+            super().setEditorData(editor, index)
+
+    def updateEditorGeometry(self, editor: QWidget, option: QStyleOptionViewItem, index: Index) -> None:
         if isinstance(editor, QLineEdit):
             editor.setFont(style_font("value"))
             editor.setTextMargins(look.px(4), 0, 0, 0)
