@@ -28,11 +28,10 @@ class Reference:
 
 
 def references(config: RunConfig, report: DataReport | None) -> tuple[Reference, ...]:
-    """The levels known for a run: ln V, and of its own texts the unigram and the bigram entropy.
+    """The levels known for a run: ln V, and of its own texts, where read, the unigram and bigram entropy.
 
     Shannon (1951), "Prediction and entropy of printed English": F0, F1 and F2.
     """
-    read = report if report and report.data == config.data else None
     found = (
         Reference(
             math.log(max(1, config.model.vocab_size)),
@@ -40,13 +39,13 @@ def references(config: RunConfig, report: DataReport | None) -> tuple[Reference,
             "What a model that knows nothing comes to: every token of the vocabulary is as likely.",
         ),
         Reference(
-            read.unigram if read else 0.0,
+            report.unigram if report else 0.0,
             "token frequencies",
             "What knowing how often each token occurs in your texts comes to, without looking at the "
             "text before.",
         ),
         Reference(
-            read.bigram if read else 0.0,
+            report.bigram if report else 0.0,
             "pairs of tokens",
             "What counting which token follows which in your texts comes to: below it, the model uses "
             "more of the text before than one token.",

@@ -6,19 +6,21 @@ import copy
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QStackedWidget, QWidget
 
 from gpt_studio.core import units, world
 from gpt_studio.core.config import RunConfig
+from gpt_studio.core.doctor import diagnose
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.events import Built, Opened
+from gpt_studio.core.events import Built, DataReport, Opened
 from gpt_studio.core.forecast import forecast
 from gpt_studio.core.metrics import History, Mark
 from gpt_studio.core.run_events import Evaluated, Examined, Resources, Sampled, Step
 from gpt_studio.core.runner import failure
 from gpt_studio.gui.curve_row import GAP, CurveRow
+from gpt_studio.gui.doctor_card import DoctorCard
 from gpt_studio.gui.hero import Hero
 from gpt_studio.gui.layouts import Column, Row
 from gpt_studio.gui.linking import link_cursors, link_steps
@@ -33,8 +35,11 @@ from gpt_studio.gui.state import State
 from gpt_studio.gui.theme import follow, look
 
 READ_OUT = 250  # milliseconds between two updates of the figures
+DIAGNOSE = 2000  # milliseconds between two looks of the doctor
 SHORT = 712  # below this samples and skills fall below the fold
 LOWER, LEAST = 186, 264  # heights; the least is the loss card's
+NARROWEST = 240  # width of the samples
+RESIZED = (QEvent.Type.Show, QEvent.Type.Hide, QEvent.Type.LayoutRequest)
 
 
 class TrainingPage(QWidget):
@@ -43,6 +48,8 @@ class TrainingPage(QWidget):
     Signals:
         train_wanted, open_wanted: start, or open a checkpoint.
         corpus_wanted, size_wanted, steps_wanted: lead to where these are chosen.
+        sample_wanted: write a sample now.
+        remedy_chosen: what the doctor suggests is wanted (Remedy).
         failed: a chart was not exported (Failed).
     """
 
@@ -51,6 +58,8 @@ class TrainingPage(QWidget):
     size_wanted = Signal()
     steps_wanted = Signal()
     open_wanted = Signal()
+    sample_wanted = Signal()
+    remedy_chosen = Signal(object)
     failed = Signal(object)
 
     def __init__(self) -> None:
@@ -61,6 +70,7 @@ class TrainingPage(QWidget):
         self.history = History()
         self.hero = Hero()
         self.tiles = RunTiles()
+        self.doctor = DoctorCard()
         self.loss_card = LossCard()
         self.loss = self.loss_card.chart
         self.curves = CurveRow()
@@ -68,6 +78,8 @@ class TrainingPage(QWidget):
         self.skills = SkillsCard()
         self._read_out = QTimer(self, interval=READ_OUT, singleShot=True)
         self._read_out.timeout.connect(self._show_figures)
+        self._diagnose = QTimer(self, interval=DIAGNOSE, singleShot=True)
+        self._diagnose.timeout.connect(self._ask_doctor)
         self._lay_out()
         self._connect()
         follow(self._fit)
@@ -81,6 +93,8 @@ class TrainingPage(QWidget):
         column = self._column = Column((16, 14, 16, 14), GAP, board)
         for part in self._parts():
             column.addWidget(part)
+        column.insertWidget(1, self.doctor)
+        self.doctor.installEventFilter(self)
         column.addStretch(1)
         self._pages = QStackedWidget()
         self._pages.addWidget(Scroll(self.hero))
@@ -101,6 +115,8 @@ class TrainingPage(QWidget):
         self.loss.smoothing_changed.connect(self._schedule)
         self.loss_card.alone_wanted.connect(self._fit)
         self.samples.all_wanted.connect(self._show_all_samples)
+        self.samples.sample_wanted.connect(self.sample_wanted)
+        self.doctor.remedy_chosen.connect(self.remedy_chosen)
         self.loss.set_extras(self._facts_at)
         stepped = (self.loss, *self.curves.charts())
         link_steps(stepped)
@@ -134,6 +150,7 @@ class TrainingPage(QWidget):
         self.samples.add(history.samples)
         self.skills.add(history.exams)
         self._show_figures()
+        self._ask_doctor()
 
     def append(self, steps: Sequence[Step]) -> None:
         """Add training steps to the curves."""
@@ -152,6 +169,8 @@ class TrainingPage(QWidget):
             self._show_figures()
         else:
             self._schedule()
+        if not self._diagnose.isActive():
+            self._diagnose.start()
 
     def add_validation(self, evaluated: Evaluated) -> None:
         self.history.add_validation(evaluated.step, evaluated.loss)
@@ -219,12 +238,16 @@ class TrainingPage(QWidget):
             self._show_expected()
         if (before.running, before.paused, before.model) != (state.running, state.paused, state.model):
             self._show_figures()
+            if before.training and not state.training:
+                self._ask_doctor()
         else:
             self._schedule()
 
     def _start(self, config: RunConfig, history: History) -> None:
         self.history = history
         self._config = config
+        self._diagnose.stop()
+        self.doctor.forget()
         self.loss.start(config.train.steps, history.bytes_per_token)
         self.curves.clear()
         self.curves.show_plan(config.train)
@@ -254,14 +277,22 @@ class TrainingPage(QWidget):
         self._show_waiting()
         self.tiles.show_run(self._state, self._config, self.history, self.loss.smoothed())
 
+    def _ask_doctor(self) -> None:
+        """What the curves so far suffer from."""
+        self.doctor.show_diagnoses(diagnose(self._config, self.history, self._report()))
+
+    def _report(self) -> DataReport | None:
+        """What reading the run's own texts came to."""
+        report = self._state.report
+        return report if report and report.data == self._config.data else None
+
     def _show_expected(self) -> None:
         """Where the last validation loss is expected by the curve so far, and what to compare with."""
-        report, config = self._state.report, self._config
+        report, config = self._report(), self._config
         ahead = (
             not self.history or self.history.steps[-1] < config.train.steps
         )  # later there is no more to expect
-        known = ahead and report is not None and report.data == config.data
-        band = forecast(config, report, self.history) if known and report else None
+        band = forecast(config, report, self.history) if ahead and report else None
         self.loss.set_expected((band.low, band.high) if band else None)
         self.loss.set_references(references(config, report))
         self.loss_card.legend.update()
@@ -286,6 +317,11 @@ class TrainingPage(QWidget):
 
     # ------------------------------------------------------------ size
 
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is self.doctor and event.type() in RESIZED:
+            QTimer.singleShot(0, self, self._fit)
+        return super().eventFilter(watched, event)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._fit()
@@ -302,9 +338,18 @@ class TrainingPage(QWidget):
         self.skills.setVisible(both)
         directions = QBoxLayout.Direction
         self._beside.setDirection(directions.TopToBottom if stacked else directions.LeftToRight)
+        self.samples.setMinimumWidth(look.px(NARROWEST))  # it fits itself into what it gets
         self._lower.setFixedHeight(look.px(2 * LOWER + GAP if stacked else LOWER))
         taller = LOWER + GAP if stacked else 0
         self._share_height(self._parts_shown(), below_the_fold=height < SHORT + taller)
+
+    def _doctor_height(self) -> int:
+        """With the gap below; nothing while it is hidden."""
+        if self.doctor.isHidden():
+            return 0
+        margins = self._column.contentsMargins()
+        width = self.width() - margins.left() - margins.right()
+        return self.doctor.heightForWidth(width) + self._column.spacing()
 
     def _parts_shown(self) -> list[QWidget]:
         """One alone where that was asked for, two while there are no curves yet."""
@@ -324,7 +369,7 @@ class TrainingPage(QWidget):
         if below_the_fold and self._lower in beside:
             beside.remove(self._lower)
         margins = self._column.contentsMargins()
-        taken = margins.top() + margins.bottom()
+        taken = margins.top() + margins.bottom() + self._doctor_height()
         for part in beside:
             taken += (part.minimumHeight() or part.sizeHint().height()) + self._column.spacing()
         grows.setFixedHeight(max(look.px(LEAST), self.height() - taken))

@@ -69,6 +69,8 @@ def _wire_training(window: Window) -> None:
     page.size_wanted.connect(lambda: panel.focus_problem("model.num_layers"))
     page.steps_wanted.connect(lambda: panel.focus_problem("train.steps"))
     page.open_wanted.connect(window.files.open)
+    page.sample_wanted.connect(store.sample_now)
+    page.remedy_chosen.connect(window.remedies.apply)
     store.built.connect(page.begin)
     store.opened.connect(page.load)
     store.stepped.connect(page.append)
