@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QGridLayout, QPlainTextEdit, QWidget
 
 from gpt_studio.core.errors import Remedy
 from gpt_studio.core.events import Failed
-from gpt_studio.gui.buttons import Button, ToolButton, half_pixel
+from gpt_studio.gui.buttons import Button, Kind, ToolButton, half_pixel
 from gpt_studio.gui.layouts import Column, Row
 from gpt_studio.gui.theme import color, follow, font, look, mix, paint_icon
 from gpt_studio.gui.widgets import Label
@@ -173,7 +173,8 @@ class Banner(QWidget):
 
     def _remedy_button(self, remedy: Remedy, first: bool) -> Button:
         icon = "train" if remedy.train else ""
-        button = Button(remedy.label, "primary" if first else "secondary", icon, parent=self)
+        loud: Kind = "tonal" if self._notice.kind == "offer" else "primary"  # an offer outshouts no page
+        button = Button(remedy.label, loud if first else "secondary", icon, parent=self)
         button.clicked.connect(lambda: self._choose(remedy))
         return button
 

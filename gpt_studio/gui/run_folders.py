@@ -31,7 +31,8 @@ class RunFolders(QObject):
         super().__init__(parent)
         self._store = store
         self._window = parent
-        self._doomed = ""  # the folder of a run that ends, to be discarded then
+        self._discarding = False  # the run in training, once it has ended
+        self._spared = ""  # the folder of the run before it
         store.changed.connect(self._look)
 
     def rename(self, folder: Path, name: str) -> None:
@@ -52,7 +53,8 @@ class RunFolders(QObject):
         """Stop the run in training and put all that is kept of it into the trash, after asking once."""
         state = self._store.state
         if state.training and self._agreed(state):
-            self._doomed = self._store.state.writing
+            now = self._store.state
+            self._discarding, self._spared = True, "" if now.writing else now.folder
             self._store.stop_training()
 
     def _agreed(self, state: State) -> bool:
@@ -67,9 +69,10 @@ class RunFolders(QObject):
         return buttons(box.exec()) == buttons.Discard
 
     def _look(self, state: State) -> None:
-        if self._doomed and self._doomed != state.writing:
-            folder, self._doomed = self._doomed, ""
-            self._remove(Path(folder))
+        if self._discarding and not state.training:
+            self._discarding = False
+            if state.folder != self._spared:
+                self._remove(Path(state.folder))
 
     def _remove(self, folder: Path) -> None:
         """The run goes, and with it the model that belongs to it."""

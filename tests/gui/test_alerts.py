@@ -98,6 +98,7 @@ def test_only_a_person_declines(banner, qtbot):
     banner.declined.connect(declined.append)
     offer = Notice("It was interrupted", topic="crash", remedies=(HALVE,), kind="offer")
     banner.show_notice(offer)
+    assert not banner.has_primary, "an offer leaves the filled button to the page"
     banner.dismiss()
     banner.show_notice(offer)
     qtbot.mouseClick(button(banner, HALVE.label), Qt.MouseButton.LeftButton)

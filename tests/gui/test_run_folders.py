@@ -87,6 +87,19 @@ def test_a_run_that_has_no_folder_yet_takes_no_other_with_it(desk, run, monkeypa
     assert run.exists()
 
 
+def test_a_run_that_begins_while_it_is_discarded_goes_too(desk, run, monkeypatch):
+    answer(monkeypatch, QMessageBox.StandardButton.Discard)
+    before = run.with_name("before")
+    before.mkdir()
+    desk.train(before)
+    desk.store.happened([Stopped("train"), Started("train")])
+    desk.folders.discard()
+    built = Built(desk.store.state.config, 1000, "cpu", 0)
+    desk.store.happened([built, RunBegun(str(run), "Foxes", 0), Step(1, VALUES), Stopped("train")])
+    assert before.exists()
+    assert not run.exists()
+
+
 def test_nothing_to_discard_asks_nothing(desk, monkeypatch):
     asked = answer(monkeypatch, QMessageBox.StandardButton.Discard)
     desk.folders.discard()
