@@ -216,21 +216,6 @@ class TrainConfig(Section):
         100, "Warm-up", low=0, high=1_000_000, stops=(0, *_one_two_five(10, 10_000)),
         live=True, help="Steps over which the learning rate rises from zero.",
     )  # fmt: skip
-    weight_decay: float = setting(
-        0.1, "Weight decay", low=0.0, high=10.0, decimals=2, stops=(0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5),
-        live=True, help="Pulls the matrices gently towards zero, against memorizing.",
-    )  # fmt: skip
-    gradient_clip: float = setting(
-        1.0, "Gradient clip", low=0.0, high=1000.0, decimals=2, optional=True,
-        stops=(0, 0.1, 0.25, 0.5, 1, 2, 5),
-        live=True, help="Shortens gradients longer than this, so that one odd batch does no harm. 0 is off.",
-    )  # fmt: skip
-    optimizer: str = setting(
-        "adamw", "Optimizer", choices=(Choice("adamw", "AdamW"), Choice("muon", "Muon")),
-        help="How gradients become changes. Muon moves the blocks' matrices in all directions alike and "
-        "learns more from each step; AdamW scales every weight on its own.",
-        cost="Muon remembers half as much and takes a little longer per step.",
-    )  # fmt: skip
     schedule: str = setting(
         "cosine", "Schedule",
         choices=(
@@ -240,6 +225,21 @@ class TrainConfig(Section):
         live=True,
         help="How the learning rate falls after the warm-up. WSD (warm-up, stable, decay) stays at its "
         "height and falls in the last fifth: steps can be added before that.",
+    )  # fmt: skip
+    optimizer: str = setting(
+        "adamw", "Optimizer", choices=(Choice("adamw", "AdamW"), Choice("muon", "Muon")),
+        help="How gradients become changes. Muon moves the blocks' matrices in all directions alike and "
+        "learns more from each step; AdamW scales every weight on its own.",
+        cost="Muon remembers half as much and takes a little longer per step.",
+    )  # fmt: skip
+    weight_decay: float = setting(
+        0.1, "Weight decay", low=0.0, high=10.0, decimals=2, stops=(0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5),
+        live=True, help="Pulls the matrices gently towards zero, against memorizing.",
+    )  # fmt: skip
+    gradient_clip: float = setting(
+        1.0, "Gradient clip", low=0.0, high=1000.0, decimals=2, optional=True,
+        stops=(0, 0.1, 0.25, 0.5, 1, 2, 5),
+        live=True, help="Shortens gradients longer than this, so that one odd batch does no harm. 0 is off.",
     )  # fmt: skip
     precision: str = setting(
         "fp32", "Precision", choices=(Choice("fp32", "fp32"), Choice("bf16", "bf16"), Choice("fp16", "fp16")),
@@ -274,6 +274,14 @@ class TrainConfig(Section):
         help="Stop when so many looks at the texts held out in a row found nothing better; the best weights "
         "are kept. 0 is off.",
     )  # fmt: skip
+    sample_every: int = setting(
+        100, "Sample every", low=0, high=1_000_000, stops=(0, *_one_two_five(10, 10_000)), optional=True,
+        live=True, help="Steps between two samples while learning. 0 is off.",
+    )  # fmt: skip
+    sample_prompt: str = setting(
+        "The", "Sample prompt", live=True,
+        help="The text each sample while learning begins with; several with | between them.",
+    )  # fmt: skip
     save_every: int = setting(
         1000, "Checkpoint every", low=0, high=1_000_000, stops=(0, *_one_two_five(10, 10_000)), optional=True,
         live=True,
@@ -289,14 +297,6 @@ class TrainConfig(Section):
         False, "TensorBoard files",
         help="Write the curves for TensorBoard too, into the run's folder. Needs: pip install "
         "gpt-studio[tensorboard].",
-    )  # fmt: skip
-    sample_every: int = setting(
-        100, "Sample every", low=0, high=1_000_000, stops=(0, *_one_two_five(10, 10_000)), optional=True,
-        live=True, help="Steps between two samples while learning. 0 is off.",
-    )  # fmt: skip
-    sample_prompt: str = setting(
-        "The", "Sample prompt", live=True,
-        help="The text each sample while learning begins with; several with | between them.",
     )  # fmt: skip
     seed: int = setting(
         1337, "Seed", low=0, high=2**31 - 1,

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from math import ceil
 
-from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QEnterEvent, QFontMetricsF, QKeyEvent, QMouseEvent
-from PySide6.QtWidgets import QLineEdit, QSizePolicy, QWidget
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QEnterEvent,
+    QFontMetricsF,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QBoxLayout, QLineEdit, QSizePolicy, QWidget
 
 from gpt_studio.core.settings import Fix, Problem, Setting, Value
+from gpt_studio.gui.buttons import half_pixel
 from gpt_studio.gui.choices import Segmented
 from gpt_studio.gui.inputs import NumberField
-from gpt_studio.gui.layouts import Column, Row
+from gpt_studio.gui.layouts import NO_MARGINS, Column, Row
 from gpt_studio.gui.problems import ProblemPlace
-from gpt_studio.gui.theme import follow, font, look
-from gpt_studio.gui.toggles import Slider, Switch
+from gpt_studio.gui.stop_slider import StopSlider
+from gpt_studio.gui.theme import color, follow, font, look
+from gpt_studio.gui.toggles import Switch
 from gpt_studio.gui.widgets import Label
 
 LABEL_WIDTH = 96
 WIDEST_FIELD = 110
-NOTCH = 100  # slider positions between two stops, so that a value between them is shown between them
+MANY = 3  # options; where there are more, they are small
 
 
 class _RowLabel(Label):
@@ -58,14 +68,17 @@ class FormRow(QWidget):
     tabs_changed = Signal()
 
     HEIGHT = 33
+    ALIGNED = False  # its editor begins where those of its neighbors do
 
     def __init__(self, setting: Setting) -> None:
         super().__init__()
         self.setting = setting
+        self._label_width = LABEL_WIDTH
         self.label = _RowLabel(setting.label)
         self.label.entered.connect(lambda: self.help_wanted.emit(self, False))
         self.label.left.connect(self.help_done)
         self.label.clicked.connect(self.label_clicked)
+        self.lock = ""  # why it cannot be edited now
         self._editors: list[QWidget] = []
         self._place = ProblemPlace()
         self._place.chosen.connect(self._mend)
@@ -80,6 +93,16 @@ class FormRow(QWidget):
 
     def restyle(self) -> None:
         self._head.setFixedHeight(look.px(self.HEIGHT))
+        if self.ALIGNED:
+            self.label.setFixedWidth(look.px(self._label_width))
+
+    def natural_label_width(self) -> int:
+        """What the label needs, in pixels of the design; nothing where it takes what there is."""
+        return ceil(self.label.sizeHint().width() / look.scale) if self.ALIGNED else 0
+
+    def set_label_width(self, width: int) -> None:
+        self._label_width = width
+        self.restyle()
 
     def add_editor(self, editor: QWidget, stretch: int = 0) -> None:
         """Put a control at the end of the row; the last one takes the keyboard and hears what is wrong."""
@@ -92,18 +115,33 @@ class FormRow(QWidget):
         return self._editors[-1]
 
     def tab_stops(self) -> list[QWidget]:
-        """What takes the keyboard in this row, in order."""
-        return [*self._editors, *self._place.buttons]
+        """What takes the keyboard in this row, in order; a locked row does so itself, to be read."""
+        return [self] if self.lock else [*self._editors, *self._place.buttons]
 
     def describe(self, more: str = "") -> None:
         """Tell assistive tools what a sighted person reads: what is wrong, the help, and `more`."""
         problem = self.problem()
-        parts = (problem.text if problem else "", self.whatsThis(), more)
-        for editor in self._editors:
-            editor.setAccessibleDescription(" ".join(filter(None, parts)))
+        locked = f"Locked. {self.lock}" if self.lock else ""
+        text = " ".join(filter(None, (locked, problem.text if problem else "", self.whatsThis(), more)))
+        for widget in (self, *self._editors):
+            widget.setAccessibleDescription(text)
+        self.setAccessibleName(f"{self.setting.label} {self.value_text()}".strip())
 
     def show_value(self, value: object) -> None:
         raise NotImplementedError
+
+    def value_text(self) -> str:
+        """The value as it is read."""
+        return ""
+
+    def set_lock(self, reason: str) -> None:
+        """Refuse edits and say why; without a reason, allow them again."""
+        self.lock = reason
+        self.set_locked(bool(reason))
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus if reason else Qt.FocusPolicy.NoFocus)
+        for editor in self._editors:
+            editor.setToolTip(reason)
+        self.describe()
 
     def set_locked(self, locked: bool) -> None:
         for editor in self._editors:
@@ -134,6 +172,13 @@ class FormRow(QWidget):
     def emit_value(self, value: Value) -> None:
         self.edited.emit({self.setting.name: value})
 
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self.hasFocus():
+            painter = QPainter(self)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(color("accent"))
+            painter.drawRoundedRect(half_pixel(QRectF(self._head.geometry())), look.px(5), look.px(5))
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_F1:
             self.help_wanted.emit(self, True)
@@ -146,6 +191,8 @@ class FormRow(QWidget):
 
 class NumberRow(FormRow):
     """A number: a slider over its useful values, if it has any, and a field for every legal one."""
+
+    ALIGNED = True
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
@@ -171,10 +218,6 @@ class NumberRow(FormRow):
         self._value: float | None = None
         follow(self._fit)
 
-    def restyle(self) -> None:
-        super().restyle()
-        self.label.setFixedWidth(look.px(LABEL_WIDTH))
-
     def offer(self, stops: tuple[float, ...]) -> None:
         if self.slider:
             self.slider.offer(stops)
@@ -186,6 +229,9 @@ class NumberRow(FormRow):
             if self.slider:
                 self.slider.show_value(value)
             self._fit()
+
+    def value_text(self) -> str:
+        return self.field.text()
 
     def _fit(self) -> None:
         """Beside a slider the field is as narrow as its number allows, within reason."""
@@ -210,82 +256,41 @@ class NumberRow(FormRow):
             self.emit_value(value)
 
 
-class StopSlider(Slider):
-    """A slider over uneven stops: people land on stops, a value from elsewhere is shown between them."""
-
-    picked = Signal(object)  # the stop a person chose
-
-    def __init__(self, setting: Setting) -> None:
-        super().__init__(setting.label)
-        self._whole = setting.kind == "int"
-        self._name = setting.label
-        self._shown = 0.0
-        self.setSingleStep(NOTCH)
-        self.setPageStep(3 * NOTCH)
-        self._stops: tuple[float, ...] = ()
-        self.offer(setting.stops)
-        self.actionTriggered.connect(self._snap)
-        self.valueChanged.connect(self._tell)
-
-    def stops(self) -> tuple[float, ...]:
-        return self._stops
-
-    def offer(self, stops: tuple[float, ...]) -> None:
-        if stops != self._stops:
-            self._stops = stops
-            self._place(NOTCH * (len(stops) - 1), self._position(self._shown))
-
-    def show_value(self, value: float) -> None:
-        """Show a value without telling anybody."""
-        self._shown = value
-        self.setAccessibleName(f"{self._name} {value:g}")
-        self._place(self.maximum(), self._position(value))
-
-    def _place(self, maximum: int, position: int) -> None:
-        self.blockSignals(True)
-        self.setMaximum(maximum)
-        if not self.isSliderDown():
-            self.setValue(position)
-        self.blockSignals(False)
-        self.update()
-
-    def _position(self, value: float) -> int:
-        after = bisect_right(self._stops, value)
-        if after == 0:
-            return 0
-        if after == len(self._stops):
-            return NOTCH * (after - 1)
-        low, high = self._stops[after - 1], self._stops[after]
-        return round(NOTCH * (after - 1 + (value - low) / (high - low)))
-
-    def _snap(self, action: int) -> None:
-        actions = Slider.SliderAction
-        now, wished = self.value(), self.sliderPosition()
-        if action == actions.SliderSingleStepAdd.value:
-            wished = (now // NOTCH + 1) * NOTCH
-        elif action == actions.SliderSingleStepSub.value:
-            wished = (-(-now // NOTCH) - 1) * NOTCH
-        self.setSliderPosition(round(wished / NOTCH) * NOTCH)
-
-    def _tell(self, position: int) -> None:
-        stop = self._stops[round(position / NOTCH)]
-        self.picked.emit(int(stop) if self._whole else float(f"{stop:.12g}"))
-
-
 class ChoiceSettingRow(FormRow):
-    """One of a few named options."""
+    """One of a few named options: beside the label, or below it where there is no room for both."""
 
     HEIGHT = 36
+    BOTH = 57  # where the options stand below the label
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        choices = {choice.value: choice.label for choice in setting.choices}
-        self.choice = Segmented(choices, setting.label)
+        self._labels = {choice.value: choice.label for choice in setting.choices}
+        self.choice = Segmented(self._labels, setting.label, small=len(self._labels) > MANY)
         self.line.addStretch(1)
         self.add_editor(self.choice)
         self.choice.changed.connect(self.emit_value)
 
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self.choice.sizeHint().width(), super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.restyle()
+
+    def restyle(self) -> None:
+        below = bool(self._editors) and self.width() < self._widest()
+        directions = QBoxLayout.Direction
+        self.line.setDirection(directions.TopToBottom if below else directions.LeftToRight)
+        self.line.set_space((0, 6, 0, 5) if below else NO_MARGINS, 4 if below else 10)
+        self._head.setFixedHeight(look.px(self.BOTH if below else self.HEIGHT))
+
+    def _widest(self) -> int:
+        """The width of label and options side by side."""
+        return self.label.sizeHint().width() + look.px(10) + self.choice.sizeHint().width()
+
     def tab_stops(self) -> list[QWidget]:
+        if self.lock:
+            return super().tab_stops()
         options = [self.choice.button(choice.value) for choice in self.setting.choices]
         return [*options, *super().tab_stops()[1:]]
 
@@ -295,6 +300,9 @@ class ChoiceSettingRow(FormRow):
     def show_value(self, value: object) -> None:
         if value != self.choice.value():
             self.choice.set_value(str(value))
+
+    def value_text(self) -> str:
+        return self._labels[self.choice.value()]
 
 
 class SwitchRow(FormRow):
@@ -312,6 +320,9 @@ class SwitchRow(FormRow):
     def show_value(self, value: object) -> None:
         self.switch.setChecked(bool(value))
 
+    def value_text(self) -> str:
+        return "on" if self.switch.isChecked() else "off"
+
     def label_clicked(self) -> None:
         self.switch.click()
 
@@ -324,6 +335,8 @@ class SwitchRow(FormRow):
 class TextRow(FormRow):
     """A line of text."""
 
+    ALIGNED = True
+
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
         self.field = QLineEdit()
@@ -331,10 +344,6 @@ class TextRow(FormRow):
         self.add_editor(self.field, 1)
         self.field.textEdited.connect(self.emit_value)
         follow(self._restyle_field)
-
-    def restyle(self) -> None:
-        super().restyle()
-        self.label.setFixedWidth(look.px(LABEL_WIDTH))
 
     def _restyle_field(self) -> None:
         self.field.setFont(font(13, 500))
@@ -346,6 +355,9 @@ class TextRow(FormRow):
     def show_value(self, value: object) -> None:
         if value != self.field.text():
             self.field.setText(str(value))
+
+    def value_text(self) -> str:
+        return self.field.text()
 
     def set_locked(self, locked: bool) -> None:
         if locked != self.field.isReadOnly():

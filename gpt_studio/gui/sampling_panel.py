@@ -1,17 +1,18 @@
 """How the next token is drawn: one line that unfolds to the rows that change it."""
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetricsF, QPainter, QPaintEvent
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QFontMetricsF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gpt_studio.core.config import SampleConfig
 from gpt_studio.core.settings import Problem, settings_of
-from gpt_studio.gui.buttons import CLEAR, LinkButton, Pressable
+from gpt_studio.gui.buttons import LinkButton
+from gpt_studio.gui.fold import Fold
 from gpt_studio.gui.form import Form
-from gpt_studio.gui.form_rows import LABEL_WIDTH, FormRow
+from gpt_studio.gui.form_rows import FormRow
 from gpt_studio.gui.inputs import NumberField
 from gpt_studio.gui.layouts import Column, Row
-from gpt_studio.gui.theme import color, follow, font, look, mix, paint_icon
+from gpt_studio.gui.theme import look
 from gpt_studio.gui.toggles import Switch
 from gpt_studio.gui.widgets import ElidedLabel, Hairline
 
@@ -28,7 +29,7 @@ class SamplingPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        self.fold = _Fold("Sampling")
+        self.fold = Fold("Sampling")
         self.reset = LinkButton("Reset")
         self.reset.setAccessibleName("Reset sampling")
         self.form = Form(SampleConfig)
@@ -83,55 +84,10 @@ def summary(config: SampleConfig) -> str:
     return " · ".join(text for text, shown in parts if shown)
 
 
-class _Fold(Pressable):
-    """The title that folds and unfolds; folded, it says in short what is inside."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._summary = ""
-        self.setCheckable(True)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        follow(self.restyle)
-
-    def restyle(self) -> None:
-        self.setFont(font(12, 500))
-        self.setFixedHeight(look.px(36))
-
-    def set_summary(self, text: str) -> None:
-        if text != self._summary:
-            self._summary = text
-            self.setAccessibleDescription(text)
-            self.update()
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(look.px(60), look.px(36))
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        if self.ring and self.hasFocus():
-            self.paint_box(painter, CLEAR, CLEAR, radius=5)
-        side = look.px(14)
-        ink = mix(color("text2"), color("text"), self.hover.amount)
-        chevron = "chevron-down" if self.isChecked() else "chevron-right"
-        paint_icon(painter, chevron, QRectF(1, (self.height() - side) / 2, side, side), color("text2"))
-        middle = Qt.AlignmentFlag.AlignVCenter
-        area = QRectF(look.px(21), 0, self.width() - look.px(21), self.height())
-        painter.setPen(ink)
-        painter.drawText(area, middle, self.text())
-        if not self.isChecked():
-            self._paint_summary(painter, area)
-
-    def _paint_summary(self, painter: QPainter, area: QRectF) -> None:
-        room = area.width() - QFontMetricsF(self.font()).horizontalAdvance(self.text()) - look.px(10)
-        shown = font(12, tabular=True)
-        painter.setFont(shown)
-        painter.setPen(color("text3"))
-        text = QFontMetricsF(shown).elidedText(self._summary, Qt.TextElideMode.ElideRight, room)
-        painter.drawText(area, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, text)
-
-
 class SeedRow(FormRow):
     """Random, or the same draw every time."""
+
+    ALIGNED = True
 
     def __init__(self) -> None:
         super().__init__(settings_of(SampleConfig)["seed"])
@@ -147,10 +103,6 @@ class SeedRow(FormRow):
         self.add_editor(self.field)
         self.switch.clicked.connect(lambda fixed: self.edited.emit({"fixed_seed": fixed}))
         self.field.committed.connect(self.emit_value)
-
-    def restyle(self) -> None:
-        super().restyle()
-        self.label.setFixedWidth(look.px(LABEL_WIDTH))
 
     def editor(self) -> QWidget:
         return self.field

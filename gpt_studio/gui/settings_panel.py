@@ -15,20 +15,25 @@ from gpt_studio.gui.choices import Segmented
 from gpt_studio.gui.costs import next_step_cost, repaired
 from gpt_studio.gui.estimate_panel import EstimatePanel
 from gpt_studio.gui.form import Form
-from gpt_studio.gui.form_rows import LABEL_WIDTH, FormRow
+from gpt_studio.gui.form_rows import FormRow
 from gpt_studio.gui.inputs import Combo
 from gpt_studio.gui.layouts import Column, Row
 from gpt_studio.gui.scroll import Scroll
 from gpt_studio.gui.state import State
 from gpt_studio.gui.theme import follow, look
+from gpt_studio.gui.training_form import TrainingForm
 from gpt_studio.gui.widgets import IconLabel, Label, Surface
 
 CUSTOM = "custom"  # no preset has this name
 SECTIONS = {"model": "Model", "train": "Training"}
-LOCKED = {
-    "model": "The model is being trained. Stop to change its shape.",
-    "train": "The model is being trained. Stop to change the plan.",
+TRAINING = {
+    "model": "The model is being trained. Stop the training to change its shape.",
+    "train": "The model is being trained. Pause the training to change the plan.",
 }
+PAUSED = "Paused: the plan can change."
+NEW_MODEL = "Needs a new model. Stop the training to change it."
+FIXED = "Fixed for this run. Stop the training to change it."
+RUNNING = "Pause the training to change it."
 MARGIN = 16
 
 
@@ -56,9 +61,10 @@ class SettingsPanel(Surface):
         self._base: Preset | None = None  # the preset last matched
         self.header = _Header()
         self.presets = Combo("Model preset")
-        self.forms = {
+        self.plan = TrainingForm(lambda name: self._cost("train", name))
+        self.forms: dict[str, Form] = {
             "model": Form(GPTConfig, lambda name: self._cost("model", name)),
-            "train": Form(TrainConfig, lambda name: self._cost("train", name)),
+            "train": self.plan,
         }
         self.vocabulary = VocabularyRow(settings_of(GPTConfig)["vocab_size"])
         self.forms["model"].add_row(self.vocabulary, after="dropout")
@@ -73,7 +79,10 @@ class SettingsPanel(Surface):
         model = Column(spacing=12, parent=self._pages["model"])
         model.addWidget(self.presets)
         model.addWidget(self.forms["model"])
-        Column(spacing=0, parent=self._pages["train"]).addWidget(self.forms["train"])
+        self._note = Label(PAUSED, "small", "text2", wrap=True)
+        plan = Column(spacing=8, parent=self._pages["train"])
+        plan.addWidget(self._note)
+        plan.addWidget(self.plan)
         self._page = QWidget()
         inside = Column(spacing=0, parent=self._page)
         for page in self._pages.values():
@@ -127,7 +136,8 @@ class SettingsPanel(Surface):
 
     def show_state(self, state: State) -> None:
         self._state = state
-        parts = (state.config, state.device, state.training)
+        self.plan.show_step(state.step if state.run else 0)
+        parts = (state.config, state.device, state.training, state.training_paused)
         if parts != self._shown:
             self._shown = parts
             for section, form in self.forms.items():
@@ -138,11 +148,13 @@ class SettingsPanel(Surface):
                     if where.startswith(prefix)
                 }
                 form.show_config(getattr(state.config, section), problems)
-                form.set_locked(state.training)
+                form.set_locked(locks(state, section))
             self.vocabulary.show_tokenizer(state.config.data.tokenizer)
             self._show_preset(state.config)
             self.presets.setEnabled(not state.training)
-            self.header.set_locked(state.training)
+            self.presets.setToolTip(NEW_MODEL if state.training else "")
+            self.header.show_locks(state.training, state.training_paused)
+            self._note.setVisible(state.training_paused)
         self.estimate.show_state(state)
 
     def _cost(self, section: str, name: str) -> str:
@@ -165,6 +177,20 @@ class SettingsPanel(Surface):
                 self.preset_chosen.emit(preset)
 
 
+def locks(state: State, section: str) -> dict[str, str]:
+    """Which fields of a section cannot change now, and why."""
+    if not state.training:
+        return {}
+    if section == "model":
+        return dict.fromkeys(settings_of(GPTConfig), NEW_MODEL)
+    free = state.training_paused
+    return {
+        name: RUNNING if setting.live else FIXED
+        for name, setting in settings_of(TrainConfig).items()
+        if not (free and setting.live)
+    }
+
+
 class _Header(QWidget):
     """Which settings are shown, and what can be done with the panel."""
 
@@ -176,8 +202,10 @@ class _Header(QWidget):
         self._sections.changed.connect(self.section_chosen)
         self._locked = QWidget()
         lock = Row(spacing=7, parent=self._locked)
-        lock.addWidget(IconLabel("lock", "text3", 14))
-        lock.addWidget(Label("Locked", "small", "text3"))
+        self._icon = IconLabel("lock", "text3", 14)
+        self._word = Label("Locked", "small", "text3")
+        lock.addWidget(self._icon)
+        lock.addWidget(self._word)
         self.reset_button = ToolButton("reset", "Back to the first settings")
         self.hide_button = ToolButton("hide-left", "Hide the settings")
         row = Row((MARGIN, 0, 10, 0), 3, self)
@@ -186,7 +214,7 @@ class _Header(QWidget):
         row.addWidget(self._locked)
         row.addWidget(self.reset_button)
         row.addWidget(self.hide_button)
-        self.set_locked(False)
+        self.show_locks(training=False, paused=False)
         follow(self.restyle)
 
     def restyle(self) -> None:
@@ -197,16 +225,29 @@ class _Header(QWidget):
 
     def show_section(self, section: str) -> None:
         self._sections.set_value(section)
-        self._locked.setToolTip(LOCKED[section])
-        self._locked.setAccessibleName(f"Locked. {LOCKED[section]}")
+        self._tell()
 
-    def set_locked(self, locked: bool) -> None:
-        self._locked.setVisible(locked)
-        self.reset_button.setVisible(not locked)
+    def show_locks(self, training: bool, paused: bool) -> None:
+        """Say whether settings can change, and of which section."""
+        self._paused = paused
+        self._locked.setVisible(training)
+        self.reset_button.setVisible(not training)
+        self._tell()
+
+    def _tell(self) -> None:
+        section = self.section()
+        changes = self._paused and section == "train"
+        why = PAUSED if changes else NEW_MODEL if self._paused else TRAINING[section]
+        self._icon.set_icon("pause" if changes else "lock", "text3")
+        self._word.setText("Paused" if changes else "Locked")
+        self._locked.setToolTip(why)
+        self._locked.setAccessibleName(why if changes else f"Locked. {why}")
 
 
 class VocabularyRow(FormRow):
     """How many tokens there are, and the tokenizer that says so."""
+
+    ALIGNED = True
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
@@ -217,10 +258,6 @@ class VocabularyRow(FormRow):
         self.line.addStretch(1)
         self.line.addWidget(self.value)
 
-    def restyle(self) -> None:
-        super().restyle()
-        self.label.setFixedWidth(look.px(LABEL_WIDTH))
-
     def show_tokenizer(self, name: str) -> None:
         label = next(choice.label for choice in TOKENIZERS if choice.value == name)
         self.tokenizer.setText(label)
@@ -230,6 +267,12 @@ class VocabularyRow(FormRow):
         if isinstance(value, int):
             self.value.setText(units.number(value))
 
+    def value_text(self) -> str:
+        return self.value.text()
+
     def set_locked(self, locked: bool) -> None:
         """The link leads to the tokenizer either way."""
         self.value.set_role("text2" if locked else "text")
+
+    def tab_stops(self) -> list[QWidget]:
+        return [*([self] if self.lock else []), self.tokenizer]

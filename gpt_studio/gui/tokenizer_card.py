@@ -14,11 +14,11 @@ from gpt_studio.core.units import SPACE, UNKNOWN, number, percent, short
 from gpt_studio.gui.buttons import Button
 from gpt_studio.gui.choices import Segmented
 from gpt_studio.gui.data_progress import ProgressLine
-from gpt_studio.gui.form_rows import NOTCH, StopSlider
 from gpt_studio.gui.inputs import NumberField
 from gpt_studio.gui.layouts import Column, Row
 from gpt_studio.gui.problems import ProblemPlace
 from gpt_studio.gui.state import State
+from gpt_studio.gui.stop_slider import NOTCH, StopSlider
 from gpt_studio.gui.theme import follow, look
 from gpt_studio.gui.widgets import Card, ElidedLabel, Hairline, Label
 

@@ -13,10 +13,11 @@ from PySide6.QtWidgets import QApplication, QLineEdit, QVBoxLayout, QWidget
 
 from gpt_studio.core.config import GPTConfig, SampleConfig, TrainConfig
 from gpt_studio.core.settings import settings_of
-from gpt_studio.gui.form import Form, HelpCard, harmless_stops
+from gpt_studio.gui.form import Form, HelpCard, Part, harmless_stops
 from gpt_studio.gui.form_rows import (
     WIDEST_FIELD,
     ChoiceSettingRow,
+    FormRow,
     NumberRow,
     SwitchRow,
     TextRow,
@@ -29,11 +30,11 @@ from gpt_studio.gui.widgets import Hairline
 class Owner(QWidget):
     """A window that holds a config and gives every edit back to its form, as the real one does."""
 
-    def __init__(self, config, explain=lambda name: "") -> None:
+    def __init__(self, config, explain=lambda name: "", parts=None) -> None:
         super().__init__()
         self.config = config
         self.edits: list[dict] = []
-        self.form = Form(type(config), explain)
+        self.form = Form(type(config), explain, parts)
         layout = QVBoxLayout(self)
         layout.addWidget(self.form)
         layout.addStretch(1)
@@ -100,7 +101,7 @@ def test_every_shown_field_has_a_row_with_its_value(qtbot, config):
     assert shown(owner.form) == {name: getattr(config, name) for name in names}
 
 
-@pytest.mark.parametrize(("config", "lines"), [(GPTConfig(), 1), (TrainConfig(), 2), (SampleConfig(), 1)])
+@pytest.mark.parametrize(("config", "lines"), [(GPTConfig(), 1), (SampleConfig(), 1)])
 def test_hairlines_part_numbers_from_switches_and_choices(qtbot, config, lines):
     owner = Owner(config)
     qtbot.addWidget(owner)
@@ -328,24 +329,187 @@ def test_a_switch_is_as_wide_as_its_row(model, qtbot):
     assert model.edits == [{"bias": False}, {"bias": True}, {"bias": False}]
 
 
+REASON = "Because of a test."
+
+
+def lock_all(form: Form, reason: str = REASON) -> None:
+    form.set_locked(dict.fromkeys(form.rows, reason))
+
+
+def controls(row: FormRow) -> list[QWidget]:
+    """Whatever edits a row while it is not locked."""
+    row.set_lock("")
+    found = row.tab_stops()
+    row.set_lock(REASON)
+    return found
+
+
 @pytest.mark.parametrize("config", [GPTConfig(), TrainConfig()])
 def test_locked_rows_take_no_edit_and_show_their_values(qtbot, config):
     owner = Owner(config)
     qtbot.addWidget(owner)
-    owner.form.set_locked(True)
+    lock_all(owner.form)
     for row in owner.form.rows.values():
         qtbot.mouseClick(row.label, Qt.MouseButton.LeftButton)
-        qtbot.mouseClick(row, Qt.MouseButton.LeftButton)
-        for control in row.tab_stops():
+        for control in (row, *controls(row)):
             qtbot.mouseClick(control, Qt.MouseButton.LeftButton)
             for key in (Qt.Key.Key_Up, Qt.Key.Key_Right, Qt.Key.Key_Space, Qt.Key.Key_1):
                 qtbot.keyClick(control, key)
     assert owner.edits == []
     assert shown(owner.form) == {name: getattr(config, name) for name in owner.form.rows}
-    owner.form.set_locked(False)
+    owner.form.set_locked({})
     name, row = next(iter(owner.form.rows.items()))
     QTest.keyClick(row.field, Qt.Key.Key_Up)
     assert owner.edits == [{name: getattr(config, name) + 1}]
+
+
+def test_only_the_rows_named_are_locked_each_for_its_reason(qtbot):
+    owner = Owner(TrainConfig())
+    qtbot.addWidget(owner)
+    owner.form.set_locked({"batch_size": "Too late.", "seed": "Far too late.", "compile": "Not now."})
+    assert {name: row.lock for name, row in owner.form.rows.items() if row.lock} == {
+        "batch_size": "Too late.", "seed": "Far too late.", "compile": "Not now.",
+    }  # fmt: skip
+    for name, reason in (("batch_size", "Too late."), ("compile", "Not now.")):
+        assert reason in owner.row(name).editor().toolTip()
+        assert f"Locked. {reason}" in owner.row(name).editor().accessibleDescription()
+        assert f"Locked. {reason}" in owner.row(name).accessibleDescription()
+    assert owner.row("batch_size").accessibleName() == "Batch size 16"
+    assert owner.row("compile").accessibleName() == "Compile the model off"
+    QTest.keyClick(owner.row("steps").field, Qt.Key.Key_Up)
+    QTest.keyClick(owner.row("batch_size").field, Qt.Key.Key_Up)
+    owner.row("compile").switch.click()
+    assert owner.edits == [{"steps": 1001}]
+    owner.form.set_locked({"seed": "Far too late."})
+    assert owner.row("batch_size").editor().toolTip() == ""
+    assert "Locked" not in owner.row("batch_size").field.accessibleDescription()
+
+
+def test_what_a_locked_row_says_follows_its_value(qtbot):
+    owner = Owner(TrainConfig())
+    qtbot.addWidget(owner)
+    lock_all(owner.form)
+    owner.take({"batch_size": 8, "optimizer": "muon", "sample_prompt": "Once"})
+    names = ("batch_size", "optimizer", "sample_prompt")
+    said = [owner.row(name).accessibleName() for name in names]
+    assert said == ["Batch size 8", "Optimizer Muon", "Sample prompt Once"]
+
+
+def test_the_keyboard_comes_to_a_locked_row_and_reads_why(explained, qtbot):
+    explained.activateWindow()
+    explained.form.set_locked({"heads": "Needs a new model."})
+    explained.row("num_layers").field.setFocus()
+    qtbot.waitUntil(explained.row("num_layers").field.hasFocus)
+    QTest.keyClick(explained.row("num_layers").field, Qt.Key.Key_Tab)
+    row = explained.row("heads")
+    assert row.hasFocus()
+    qtbot.waitUntil(lambda: "Needs a new model." in card_text(explained))
+    assert row.setting.help in card_text(explained)
+    assert "measured" not in card_text(explained)  # what another value would cost does not matter now
+    edge = row.grab().toImage().pixelColor(row.width() // 2, 0)
+    assert abs(edge.lightness() - color("accent").lightness()) < 40
+    QTest.keyClick(row, Qt.Key.Key_Tab)
+    assert explained.row("embed_size").slider.hasFocus()
+    assert card_text(explained) == ""
+
+
+def test_leading_to_a_locked_field_leads_to_its_row(model, qtbot):
+    lock_all(model.form)
+    model.form.focus_field("bias")
+    qtbot.waitUntil(model.row("bias").hasFocus)
+
+
+# ---------------------------------------------------------------- parts that fold
+
+PARTS = {
+    "num_layers": Part(),
+    "max_length": Part("Size", lambda config: f"context {config.max_length}"),
+    "bias": Part(),
+}
+
+
+@pytest.fixture
+def folded(qtbot):
+    owner = Owner(GPTConfig(), parts=PARTS)
+    qtbot.addWidget(owner)
+    owner.resize(300, 700)
+    with qtbot.waitExposed(owner):
+        owner.show()
+    owner.activateWindow()
+    return owner
+
+
+def test_a_part_with_a_title_is_folded_and_says_what_is_inside(folded, qtbot):
+    part = folded.form.part_of("max_length")
+    assert not folded.row("max_length").isVisible()
+    assert folded.row("heads").isVisible()
+    assert folded.row("bias").isVisible()
+    assert part.fold.accessibleDescription() == "context 1024"
+    folded.take({"max_length": 512})
+    assert part.fold.accessibleDescription() == "context 512"
+    qtbot.mouseClick(part.fold, Qt.MouseButton.LeftButton)
+    assert folded.row("max_length").isVisible()
+    qtbot.mouseClick(part.fold, Qt.MouseButton.LeftButton)
+    assert not folded.row("max_length").isVisible()
+
+
+def test_what_is_wrong_is_not_folded_away(folded):
+    folded.take({"max_length": 0})
+    assert folded.row("max_length").isVisible()
+    folded.form.part_of("max_length").fold.setChecked(False)
+    folded.take({"dropout": 0.2})
+    assert not folded.row("max_length").isVisible()  # who has seen it may fold it away
+
+
+def test_leading_to_a_folded_field_unfolds_it(folded, qtbot):
+    folded.form.focus_field("max_length")
+    qtbot.waitUntil(folded.row("max_length").field.hasFocus)
+
+
+def test_tab_passes_through_the_titles(folded, qtbot):
+    before, fold = folded.row("forward_expansion"), folded.form.part_of("max_length").fold
+    before.field.setFocus()
+    QTest.keyClick(before.field, Qt.Key.Key_Tab)
+    assert QApplication.focusWidget() is fold
+    QTest.keyClick(fold, Qt.Key.Key_Space)
+    QTest.keyClick(fold, Qt.Key.Key_Tab)
+    assert QApplication.focusWidget() is folded.row("max_length").slider
+
+
+def test_editors_of_a_part_begin_right_of_its_longest_label(qtbot):
+    owner = Owner(TrainConfig(), parts={"steps": Part(), "evaluate_every": Part(), "seed": Part()})
+    qtbot.addWidget(owner)
+    owner.resize(300, 1200)
+    with qtbot.waitExposed(owner):
+        owner.show()
+    for scale in (1.0, 1.5):
+        look.apply(LIGHT, scale)
+        owner.grab()
+        for name in ("evaluate_every", "save_every", "keep", "sample_prompt"):
+            label = owner.row(name).label
+            assert label.width() == owner.row("keep").label.width()
+            assert label.width() >= label.sizeHint().width()
+        assert owner.row("steps").label.width() == look.px(96)
+
+
+def test_four_choices_stand_below_their_label_where_there_is_no_room(qtbot):
+    owner = Owner(TrainConfig())
+    qtbot.addWidget(owner)
+    row = owner.row("schedule")
+    assert [row.choice.button(name).text() for name in ("cosine", "wsd", "linear", "constant")] == [
+        "Cosine", "WSD", "Linear", "Flat",
+    ]  # fmt: skip
+    owner.show()
+    for width, below in ((280, False), (236, True), (300, False)):
+        owner.resize(width + 2 * owner.layout().contentsMargins().left(), 1200)
+        qtbot.waitUntil(lambda width=width: row.width() == width)
+        qtbot.waitUntil(lambda below=below: row.height() == look.px(57 if below else 36))
+        label, choice = (part.mapTo(row, QPoint(0, 0)) for part in (row.label, row.choice))
+        assert (choice.y() >= label.y() + row.label.sizeHint().height()) == below
+        assert choice.x() + row.choice.width() <= row.width()
+        assert choice.y() + row.choice.height() <= row.height()
+        if not below:
+            assert label.x() + row.label.sizeHint().width() <= choice.x()
 
 
 # ---------------------------------------------------------------- the card about a setting

@@ -12,8 +12,10 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 
-from gpt_studio.core.events import Device, Ready
+from gpt_studio.core.config import TrainConfig
+from gpt_studio.core.events import Built, Device, Ready
 from gpt_studio.core.presets import presets
+from gpt_studio.core.settings import settings_of
 from gpt_studio.gui.form_rows import NumberRow
 from gpt_studio.gui.settings_panel import SettingsPanel
 from gpt_studio.gui.state import State
@@ -123,7 +125,8 @@ def test_training_locks_everything_and_says_why(left):
     assert not left.panel.header.reset_button.isVisible()
     assert not left.panel.presets.isEnabled()
     reasons = {widget.toolTip() for widget in left.panel.header.findChildren(QWidget) if widget.isVisible()}
-    assert "The model is being trained. Stop to change its shape." in reasons
+    assert "The model is being trained. Stop the training to change its shape." in reasons
+    assert left.panel.presets.toolTip() == "Needs a new model. Stop the training to change it."
     for form in left.panel.forms.values():
         for row in form.rows.values():
             if isinstance(row, NumberRow):
@@ -132,6 +135,97 @@ def test_training_locks_everything_and_says_why(left):
     left.panel.show_state(left.state)
     assert "Locked" not in texts(left.panel.header)
     assert left.panel.header.reset_button.isVisible()
+
+
+def paused(state: State) -> State:
+    return replace(state, running=frozenset({"train"}), paused=frozenset({"train"}))
+
+
+def locks(panel: SettingsPanel, section: str) -> dict[str, str]:
+    return {name: row.lock for name, row in panel.forms[section].rows.items() if row.lock}
+
+
+def told(panel: SettingsPanel) -> set[str]:
+    """The header's accessible names in sight."""
+    return {w.accessibleName() for w in panel.header.findChildren(QWidget) if w.isVisible()}
+
+
+def test_each_locked_setting_says_what_would_free_it(left):
+    left.panel.show_state(locked(left.state))
+    assert set(locks(left.panel, "model").values()) == {"Needs a new model. Stop the training to change it."}
+    assert locks(left.panel, "model").keys() == left.panel.forms["model"].rows.keys()
+    found = locks(left.panel, "train")
+    assert found["batch_size"] == "Fixed for this run. Stop the training to change it."
+    assert found["steps"] == "Pause the training to change it."
+    assert found.keys() == left.panel.plan.rows.keys()
+
+
+def test_in_a_pause_the_plan_can_change_and_nothing_else(left, qtbot):
+    left.panel.show_section("train")
+    left.panel.show_state(paused(left.state))
+    described = settings_of(TrainConfig)
+    free = left.panel.plan.rows.keys() - locks(left.panel, "train").keys()
+    assert free == {name for name, setting in described.items() if setting.live}
+    assert {"steps", "learning_rate", "schedule", "sample_prompt"} <= free
+    assert left.panel.header.isVisible()
+    assert "Paused: the plan can change." in told(left.panel)
+    assert "Paused: the plan can change." in texts(left.panel)
+    edits = []
+    left.panel.edited.connect(lambda section, changes: edits.append((section, changes)))
+    QTest.keyClick(left.panel.plan.rows["batch_size"].field, Qt.Key.Key_Up)
+    qtbot.mouseClick(left.panel.plan.rows["schedule"].choice.button("wsd"), Qt.MouseButton.LeftButton)
+    assert edits == [("train", {"schedule": "wsd"})]
+    left.panel.show_state(paused(left.state))
+    left.panel.show_section("model")
+    assert "Locked. Needs a new model. Stop the training to change it." in told(left.panel)
+    assert locks(left.panel, "model").keys() == left.panel.forms["model"].rows.keys()
+    left.panel.show_section("train")
+    left.panel.show_state(locked(left.state))
+    assert "Paused: the plan can change." not in texts(left.panel)
+    assert "Locked" in texts(left.panel.header)
+    left.panel.show_state(left.state)
+    assert locks(left.panel, "train") == locks(left.panel, "model") == {}
+
+
+# ---------------------------------------------------------------- the plan
+
+
+def test_a_beginner_sees_what_matters_first_and_the_rest_in_short(left):
+    left.panel.show_section("train")
+    plan = left.panel.plan
+    in_sight = [name for name, row in plan.rows.items() if row.isVisible()]
+    assert in_sight == [
+        "steps", "batch_size", "accumulation", "learning_rate", "warmup", "schedule", "seed",
+    ]  # fmt: skip
+    folds = [part.fold for part in plan.parts.values() if part.fold]
+    assert [fold.text() for fold in folds] == ["Optimizer", "Device", "Checks and files"]
+    left.store.edit("train", {
+        "optimizer": "adamw", "weight_decay": 0.05, "gradient_clip": 0.0, "precision": "bf16",
+        "attention": "plain", "compile": True, "evaluate_every": 2000, "patience": 3, "tensorboard": True,
+    })  # fmt: skip
+    assert [fold.accessibleDescription() for fold in folds] == [
+        "AdamW · decay 0.05",
+        "bf16 · plain attention · compiled",
+        "every 2\u202f000 steps · stops early · TensorBoard",
+    ]
+
+
+def test_the_curve_follows_every_edit_and_the_run(left):
+    left.panel.show_section("train")
+    curve = left.panel.plan.curve
+    left.store.edit("train", {"steps": 1000, "warmup": 100, "learning_rate": 1e-3, "schedule": "linear"})
+    before = curve.grab().toImage()
+    assert curve.accessibleDescription() == (
+        "Rises over 100 steps to 1e−3, falls in a straight line to 1e−4 at step 1\u202f000."
+    )
+    left.store.edit("train", {"schedule": "constant"})
+    assert curve.toolTip() == "Rises over 100 steps to 1e−3, stays there to step 1\u202f000."
+    assert curve.grab().toImage() != before
+    built = Built(left.state.config, 812_345, "cpu", 0)
+    left.panel.show_state(replace(locked(left.state), model=built, step=550))
+    assert curve.toolTip().endswith(" Now at step 550: 1e−3.")
+    left.panel.show_state(replace(left.state, model=built, step=550, demo=True))
+    assert "Now" not in curve.toolTip()  # the demo model's steps are not this run's
 
 
 def test_the_vocabulary_follows_the_tokenizer_and_leads_to_it(left, qtbot):
