@@ -43,8 +43,14 @@ class Knowledge:
         return self._machine.known(self._found[name])
 
     def speed(self, config: RunConfig, name: str) -> Speed | None:
-        """How fast a device does the parts of a run's steps; None where that was not measured."""
-        return self._machine.speed(self._found[name], shape_of(config))
+        """How fast a device does the parts of a run's steps; None where that was not measured.
+
+        Attention may have been left to the device then, and come out as it is now.
+        """
+        left = config.changed("train", {"attention": "auto"})
+        known = (self._machine.speed(self._found[name], shape_of(each)) for each in (config, left))
+        wished = config.train.attention
+        return next((speed for speed in known if speed and wished in ("auto", speed.attention)), None)
 
     def calibrate(self, config: RunConfig, name: str) -> Job:
         """Tell of the device, then of the speed of a run's steps on it; measure what is not known yet."""
@@ -55,7 +61,7 @@ class Knowledge:
             self._machine.remember_rates(found, rates)
             self._machine.save()
         yield DeviceMeasured(self.device(name))
-        known = self.speed(config, name)
+        known = self._machine.speed(found, shape_of(config))
         if known:
             yield Calibrated(known)
             return

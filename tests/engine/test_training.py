@@ -10,7 +10,7 @@ from gpt_studio.core.config import DataConfig, GPTConfig, RunConfig, TrainConfig
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import Opened
 from gpt_studio.core.lock import Lock
-from gpt_studio.core.requests import Keep, Open, Replan, SampleNow, Train
+from gpt_studio.core.requests import Calibrate, Keep, Open, Replan, SampleNow, Train
 from gpt_studio.core.run_events import Kept, NotKept, PlanChanged, RunBegun, Sampled, Step, StoppedEarly
 from gpt_studio.core.runner import ended
 from gpt_studio.core.runs import RunFolder, read_metrics, read_samples
@@ -81,6 +81,14 @@ def test_a_run_is_a_folder_of_its_own(session, config):
     another = folder_of(do(session, Train(config, name="first")))
     assert another != folder
     assert losses(another) == losses(folder)
+
+
+@pytest.mark.parametrize("attention", ["auto", "plain"])
+def test_the_time_foreseen_is_written_down(session, config, attention):
+    do(session, Calibrate(config))
+    chosen = session._knowledge.speed(config, "cpu").attention
+    resolved = config.changed("train", {"attention": attention if attention == "auto" else chosen})
+    assert about(folder_of(do(session, Train(resolved))))["seconds"]["predicted"] > 0
 
 
 def test_who_is_stopped_has_said_what_is_kept(session, config):
