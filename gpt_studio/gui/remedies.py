@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 
 from gpt_studio.core.errors import Remedy
 from gpt_studio.core.events import Failed, Opened
@@ -13,7 +13,13 @@ from gpt_studio.gui.store import Store
 
 
 class Remedies(QObject):
-    """Applies remedies to the store. What it waits for comes as facts: a run that ended, a file opened."""
+    """Applies remedies to the store. What it waits for comes as facts: a run that ended, a file opened.
+
+    Signals:
+        told: what was done beyond what the click said.
+    """
+
+    told = Signal(str)
 
     def __init__(self, store: Store, train: Callable[[], None], parent: QObject) -> None:
         """`train` presses the run button."""
@@ -67,6 +73,8 @@ class Remedies(QObject):
         if self._waiting and not state.training:
             remedy, self._waiting = self._waiting, None
             self._begin(remedy)
+            if not remedy.train:
+                self.told.emit("The run was stopped and kept · Train begins a new one")
 
     def _opened(self, opened: Opened) -> None:
         remedy, self._opening = self._opening, None

@@ -99,6 +99,7 @@ def _wire_frame(window: Window) -> None:
     store.opened.connect(window.show_opened)
     window.banner.remedy_chosen.connect(window.remedies.apply)
     window.banner.shown_changed.connect(window.show_banner_row)
+    window.remedies.told.connect(lambda text: status.note(text, "check", "ok"))
     status.queue_wanted.connect(window.start_queue)
     status.best_wanted.connect(window.use_best)
     window.closing.waiting.connect(lambda: status.note("Closes as soon as the file is written"))

@@ -73,6 +73,17 @@ def test_what_needs_another_run_ends_this_one_first(desk):
     assert desk.store.state.config.train.batch_size == 8
 
 
+def test_what_belongs_to_a_new_model_says_what_became_of_this_run(desk):
+    told = []
+    desk.remedies.told.connect(told.append)
+    desk.train()
+    desk.remedies.apply(Remedy("Use dropout 0.1 in a new model", "model", {"dropout": 0.1}))
+    desk.store.happened([Stopped("train")])
+    assert desk.sent == [Stop("train")]
+    assert desk.store.state.config.model.dropout == 0.1
+    assert len(told) == 1
+
+
 def test_a_checkpoint_is_opened_before_anything_else(desk):
     desk.train()
     desk.remedies.apply(BACK)
