@@ -40,15 +40,19 @@ PATIENT, MORE_PATIENT = 1 / 50, 1 / 10  # of all steps, before a rate is called 
 BLOWN_UP = 0.3  # nats above the blind guess
 LEARNED = 0.5  # nats: with less there is nothing to lose
 LOST = 0.25  # of what was learned, when it is called lost
-RISEN = 0.08  # of what was learned, when the loss is called rising
+RISEN = 0.12  # of what was learned, when the loss is called rising
 STUCK = 0.005  # of the blind guess: less was learned than this
 SILENT = 1e-7  # length of a gradient that says nothing
+FAR_ABOVE = 3  # times the highest usual rate
+LOW = 1 / 8  # of it
+NEAR = 1.05  # times what counting tokens leaves open
 SLOW = 0.5  # of the steps left that it takes at least to learn what counting tells
 FLAT = 0.01  # of the loss, over a stretch in which the steps doubled
 FAR = 0.8  # of the steps, when the end is near
 STILL_HIGH = 0.3  # of the learning rate: below it the schedule is about to end
 LOOKS = 3  # validations in a row
 WORSE = 0.02  # of the best validation loss
+GAP = 0.6  # of the validation loss, when the training loss is far below it
 
 
 @dataclass(frozen=True)
@@ -146,12 +150,7 @@ def _rate_high(seen: Curves) -> Diagnosis | None:
             f"The training loss has risen from {_nats(best.loss)} around step {number(best.step)} to"
             f" {_nats(seen.now)}. At a rate of {rate(seen.rate)} each step jumps over what is to be found."
         )
-    elif (
-        seen.is_settled(PATIENT)
-        and seen.report
-        and plan.learning_rate > usual(seen.config)
-        and 0 < seen.report.bigram < seen.now
-    ):
+    elif seen.report and seen.is_settled(PATIENT) and _learns_no_pairs(seen, seen.report):
         text = (
             f"After {number(seen.age)} steps the loss is {_nats(seen.now)}, where counting pairs of tokens"
             f" gives {_nats(seen.report.bigram)}. Models get below that soon, but at a rate of"
@@ -166,8 +165,8 @@ def _rate_high(seen: Curves) -> Diagnosis | None:
 def _rate_low(seen: Curves) -> Diagnosis | None:
     """The loss falls, but will long be above what counting tokens tells, where models come by soon."""
     plan, counted = seen.config.train, seen.counted
-    is_low = plan.learning_rate < usual(seen.config) / 4
-    if not is_low or not seen.is_settled(MORE_PATIENT) or not seen.now > counted or not seen.start > counted:
+    is_low = plan.learning_rate < LOW * usual(seen.config)
+    if not is_low or not seen.is_settled(MORE_PATIENT) or not min(seen.start, seen.now) > NEAR * counted:
         return None
     pace = seen.pace()
     left = (seen.now - counted) / pace if pace > 0 else math.inf
@@ -206,11 +205,28 @@ def _has_blown_up(seen: Curves) -> Block | None:
     return peak
 
 
+def _learns_no_pairs(seen: Curves, report: DataReport) -> bool:
+    """Whether the rate is above usual ones and the loss not half way to what counting pairs tells.
+
+    With a rate that is far above, not all of the way.
+    """
+    above = seen.config.train.learning_rate / usual(seen.config)
+    line = report.bigram if above > FAR_ABOVE else (report.unigram + report.bigram) / 2
+    return above > 1 and report.bigram > 0 and seen.now > line
+
+
 def _is_up(seen: Curves, share: float) -> bool:
-    """Whether the loss is above its best by this share of what was learned, and is not coming down."""
+    """Whether the loss is above its best by this share of what was learned, and is not coming down.
+
+    A validation in the meantime that is as good as ever speaks against it.
+    """
     learned = seen.height - seen.best.loss
     if learned < LEARNED or seen.settled < 2 * RECENT or len(seen.losses) < 3 * RECENT:
         return False
+    if seen.looks and seen.looks[-1][0] > seen.step - 2 * RECENT:
+        best = min(loss for _, loss in seen.looks)
+        if seen.looks[-1][1] < (1 + WORSE) * best:
+            return False
     levels = [middle(seen.losses[at : at + RECENT]) for at in range(0, 3 * RECENT, RECENT)]
     line = seen.best.loss + max(share * learned, 2 * seen.noise)
     return min(levels) > line and levels[-1] > levels[0] - 0.1 * share * learned
@@ -243,21 +259,26 @@ def _little_data(seen: Curves) -> Diagnosis | None:
     report = seen.report
     if not report or seen.passes < GOOD_PASSES or seen.planned_passes < MANY_PASSES:
         return None
-    risen = _risen_since(seen)
-    by_heart = not seen.looks and seen.now < report.context / 2
-    if report.train_tokens >= FEW_TOKENS * parameters(seen.config.model) or not (risen or by_heart):
+    gap = _gap(seen, report)
+    if not gap or report.train_tokens >= FEW_TOKENS * parameters(seen.config.model):
         return None
-    gap = (
-        f"validation has risen from {_nats(risen[1])} to {_nats(seen.looks[-1][1])}"
-        if risen
-        else f"the text itself leaves about {_nats(report.context)} open"
-    )
     text = (
         f"The model has read its {number(report.train_tokens)} tokens {number(seen.passes)} times: training"
         f" is at {_nats(seen.now)}, but {gap}. It knows them by heart and little beyond. Add text, or read it"
         " less often."
     )
     return Diagnosis("little_data", "There is too little text", text, read_less(seen))
+
+
+def _gap(seen: Curves, report: DataReport) -> str:
+    """How far training is below what other texts would give, in words; empty if it is not far."""
+    if risen := _risen_since(seen):
+        return f"validation has risen from {_nats(risen[1])} to {_nats(seen.looks[-1][1])}"
+    if seen.looks and seen.now < GAP * seen.looks[-1][1]:
+        return f"validation at {_nats(seen.looks[-1][1])}"
+    if not seen.looks and seen.now < GAP * report.context:
+        return f"counting long sequences leaves {_nats(report.context)}"
+    return ""
 
 
 def _risen_since(seen: Curves) -> tuple[int, float] | None:

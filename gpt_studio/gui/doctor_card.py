@@ -9,13 +9,16 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from gpt_studio.core.doctor import Diagnosis
 from gpt_studio.gui.buttons import Button, LinkButton, ToolButton
 from gpt_studio.gui.layouts import Column, FlowLayout, Row
+from gpt_studio.gui.theme import follow, look
 from gpt_studio.gui.widgets import IconLabel, Label, Surface
+
+READABLE = 560  # pixels of the design: some 72 characters
 
 
 class DoctorCard(QWidget):
     """One finding at a time, the gravest first; it takes no room when there is none.
 
-    A finding that is put away stays away until the run has none by that name any more.
+    A finding that is put away stays away for this run, however often its numbers change; others are told.
 
     Signals:
         remedy_chosen: the one change to try (Remedy).
@@ -34,7 +37,7 @@ class DoctorCard(QWidget):
         self._sentence = Label("", "small", "text", tabular=True, wrap=True)
         self._rest = Label("", "small", "text2", tabular=True, wrap=True)
         self._rest.hide()
-        for text in (self._title, self._sentence, self._rest):
+        for text in self._texts():
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.remedy = Button("", "warn", height=24)
         self.why = LinkButton("Why", role="warn")
@@ -49,12 +52,20 @@ class DoctorCard(QWidget):
         self.close_button.clicked.connect(self.dismiss)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.hide()
+        follow(self.restyle)
+
+    def restyle(self) -> None:
+        for text in self._texts():
+            text.setMaximumWidth(look.px(READABLE))
+
+    def _texts(self) -> tuple[Label, ...]:
+        return self._title, self._sentence, self._rest
 
     def _lay_out(self) -> None:
         row = Row((14, 10, 10, 11), 10, self._strip)
         row.addWidget(IconLabel("alert-triangle", "warn", 16), 0, Qt.AlignmentFlag.AlignTop)
         text = Column(spacing=3)
-        for part in (self._title, self._sentence, self._rest):
+        for part in self._texts():
             text.addWidget(part)
         actions = FlowLayout(spacing=10)
         actions.addWidget(self.remedy)
@@ -76,7 +87,6 @@ class DoctorCard(QWidget):
         if found == self._found:
             return
         self._found = found
-        self._away &= {diagnosis.name for diagnosis in found}
         self._show()
 
     def forget(self) -> None:
