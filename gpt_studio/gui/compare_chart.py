@@ -16,7 +16,7 @@ from gpt_studio.gui.chart import opaque_curve, pen
 from gpt_studio.gui.choices import Segmented
 from gpt_studio.gui.comparing import ACROSS, KINDS, Compared, curve, factors, place_of, value_at
 from gpt_studio.gui.layouts import Column, Row
-from gpt_studio.gui.plotting import Series
+from gpt_studio.gui.plotting import Floats, Series
 from gpt_studio.gui.read_out import Legend, Reading
 from gpt_studio.gui.step_chart import StepChart
 from gpt_studio.gui.theme import MARKS, color, follow, look, series
@@ -26,7 +26,8 @@ NAMES = {"validation": "Validation loss", "train": "Train loss"}
 SYMBOLS = ("o", "d", "s", "t", "t1", "+")  # pyqtgraph's names of the theme's marks
 FOCUS = 0.95  # of the shortest curve's losses are in view: how it fell from its beginning is not compared
 TICK = 0.035  # of the height: what happened to a run
-SMOOTH = 120  # points up to which a curve is one path: many are slow so, pieces of few can be told apart
+PIECE = 3  # px between two points
+SMOOTH = 200  # points up to which a curve is one path: many are slow so, pieces of few can be told apart
 NEAR = 4  # px within which the crosshair tells of it
 
 
@@ -109,7 +110,7 @@ class CompareChart(StepChart):
             first = min((float(line.steps[0]) for _, line in shown), default=0.0)
             self.show_steps(first, last, 0.02)
             self.view.setYRange(*self._loss_range([line for _, line in shown]), padding=0)
-        pixels = max(2, int(self.view.width()) // 2)
+        pixels = max(2, int(self.view.width()) // PIECE)
         for item in (*self._curves, *self._ticks):
             item.setData([], [])
         for run, line in shown:
@@ -155,7 +156,7 @@ class CompareChart(StepChart):
         else:
             low = min(line.peaks.range()[0] for line in curves)
             high = max(float(line.values[-1]) for line in curves)
-            high = max(high, min(float(np.quantile(line.values, FOCUS)) for line in curves))
+            high = max(high, min(float(np.quantile(_some(line.values), FOCUS)) for line in curves))
         room = max(high - low, 0.02 * abs(high), 1e-6)
         if self.log_values:
             return float(np.log10(max(low, 1e-6) / 1.03)), float(np.log10(max(high, 1e-5) * 1.03))
@@ -261,6 +262,11 @@ class CompareCard(Surface):
         self.chart.show_runs(runs)
         self._title.setText("Bits per byte" if self.chart.unit() == "bits per byte" else "Loss")
         self._legend.update()
+
+
+def _some(values: Floats) -> Floats:
+    """Enough of many values to tell how they are distributed."""
+    return values[:: max(1, len(values) // 20_000)]
 
 
 def _scaled(line: Series, scale: float) -> Series:

@@ -32,7 +32,9 @@ COMPARED = ("model", "data", "train")  # sections of a config; how answers are s
 SHORT = {"embed_size": "Embedding", "learning_rate": "Peak LR", "batch_size": "Batch"}
 LINE = 22  # height of a row
 PAD = 3  # at both sides of a cell
-LEAST, MOST = 36, 110  # widths of what a column says
+LEAST, READABLE, MOST = 36, 42, 110  # widths of what a column says: any, shortened to "…", at most
+NARROW = 100  # width of the first column where there is no room
+SPREAD = 44  # between columns where there is room
 MARK = 12  # room for a mark beside a name
 ROWS = 12  # shown without scrolling
 
@@ -225,18 +227,18 @@ class DifferencesTable(QTableView):
             return
         small, strong = (QFontMetricsF(style_font(style, tabular=True)) for style in ("small", "strong"))
         told = [rows.difference(row) for row in range(rows.rowCount())]
-        pad = 2 * look.px(PAD)
-        labels = min(look.px(140), max(small.horizontalAdvance(row.label) for row in told)) + look.px(PAD) + 1
-        columns = [[strong.horizontalAdvance(row.values[at]) + 2 for row in told] for at in range(count - 1)]
-        least = [min(look.px(MOST), max(look.px(LEAST), *column)) for column in columns]
+        labels = max(small.horizontalAdvance(row.label) for row in told) + look.px(PAD) + 1
+        values = [
+            max(strong.horizontalAdvance(row.values[at]) for row in told) + 2 for at in range(count - 1)
+        ]
         names = [small.horizontalAdvance(run.name) + look.px(MARK) for run in rows.runs]
-        wishes = [min(look.px(MOST), max(0.0, name - own)) for name, own in zip(names, least, strict=True)]
-        room = self.viewport().width() - labels - sum(least) - pad * len(least)
-        share = max(0.0, min(1.0, room / (sum(wishes) or 1.0)))
-        widths = [round(own + share * wish) + pad for own, wish in zip(least, wishes, strict=True)]
+        pad = 2 * look.px(PAD)
+        room = self.viewport().width() - pad * len(names)
+        widths = [int(width) + pad for width in _widths(labels, values, names, room)]
         self._heads.setMinimumSectionSize(look.px(24))
         self._heads.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        for column, width in enumerate([max(round(labels), self.viewport().width() - sum(widths)), *widths]):
+        least = round(min(labels, look.px(NARROW)))
+        for column, width in enumerate([max(least, self.viewport().width() - sum(widths)), *widths]):
             self._heads.resizeSection(column, width)
 
     def resizeEvent(self, event: object) -> None:
@@ -245,6 +247,24 @@ class DifferencesTable(QTableView):
 
     def minimumSizeHint(self) -> QSize:
         return QSize(look.px(160), self.minimumHeight())
+
+
+def _widths(labels: float, values: Sequence[float], names: Sequence[float], room: float) -> list[float]:
+    """What each run's column gets of the room: its values first, then its name, then some space.
+
+    Where there is not even room for the values, those that are long give way, after the labels.
+    """
+    least = [min(look.px(MOST), max(look.px(LEAST), value)) for value in values]
+    spare = room - labels - sum(least)
+    if spare < 0:
+        spare = min(0.0, room - min(labels, look.px(NARROW)) - sum(least))
+        give = [max(0.0, width - look.px(READABLE)) for width in least]
+        share = min(1.0, -spare / (sum(give) or 1.0))
+        return [width - share * most for width, most in zip(least, give, strict=True)]
+    wishes = [min(look.px(MOST), max(0.0, name - own)) for name, own in zip(names, least, strict=True)]
+    share = min(1.0, spare / (sum(wishes) or 1.0))
+    space = min(look.px(SPREAD), max(0.0, spare - sum(wishes)) / (len(least) + 1))
+    return [own + share * wish + space for own, wish in zip(least, wishes, strict=True)]
 
 
 class _Heads(QHeaderView):
@@ -286,7 +306,7 @@ class _Cells(QStyledItemDelegate):
         strong = column > 0 and row.strong[column - 1]
         painter.save()
         painter.setFont(style_font("strong" if strong else "small", tabular=True))
-        painter.setPen(color("text2" if not column else "text" if strong or not row.differs else "text3"))
+        painter.setPen(color("text" if strong else "text3" if column and row.differs else "text2"))
         left = look.px(PAD) if column else 0
         area = QRectF(option.rect).adjusted(left, 0, -look.px(PAD), 0)
         text = QFontMetricsF(painter.font()).elidedText(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QMenu, QMessageBox
+from PySide6.QtWidgets import QMenu, QMessageBox, QWidget
 
 from gpt_studio.core import units
 from gpt_studio.core.errors import StudioError
@@ -81,7 +81,10 @@ class RunsCard(Surface):
         body.addWidget(self.table)
         column.addLayout(body)
         column.addWidget(self.tools)
-        column.addWidget(self.notes)
+        self._notes_row = QWidget()
+        Row((16, 0, 16, 12), 0, self._notes_row).addWidget(self.notes)
+        self._notes_row.hide()
+        column.addWidget(self._notes_row)
 
     def _connect(self) -> None:
         table, tools = self.table, self.tools
@@ -238,15 +241,15 @@ class RunsCard(Surface):
             self._annotated = row
             self.notes.setPlainText(row.run.notes)
             self.notes.setAccessibleName(f"Notes about {row.run.name}")
-            self.notes.show()
+            self._notes_row.show()
             self.notes.setFocus(Qt.FocusReason.ShortcutFocusReason)
         else:
             self._take_notes()
-            self.notes.hide()
+            self._notes_row.hide()
 
     def _take_notes(self) -> None:
         text = self.notes.toPlainText().strip()
-        if self._annotated and not self.notes.isHidden() and text != self._annotated.run.notes:
+        if self._annotated and not self._notes_row.isHidden() and text != self._annotated.run.notes:
             self._annotated = self._annotated.with_notes(text)
             self.annotated.emit(self._annotated.folder, text)
 

@@ -101,7 +101,6 @@ class Notes(QPlainTextEdit):
         super().__init__()
         self.setPlaceholderText("What this run was for, what it showed")
         self.setTabChangesFocus(True)
-        self.hide()
         follow(self.restyle)
 
     def restyle(self) -> None:
