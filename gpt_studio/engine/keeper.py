@@ -121,9 +121,11 @@ class Keeper:
     def close(self, status: str) -> Iterator[Event]:
         """Save what is new, say in run.json how the run ended, and let others write it."""
         try:
-            self._writer.know(status=status)
-            self._know(seconds={"measured": self._seconds})
             yield from self.keep()
+            self._know(
+                status=status, seconds={"measured": self._seconds}
+            )  # who is killed before has not ended
+            yield from self._write(now=True)
         finally:
             if self._saving:
                 self._saving.release()

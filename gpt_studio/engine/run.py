@@ -27,7 +27,7 @@ from gpt_studio.core.run_events import (
     Step,
     TextsChanged,
 )
-from gpt_studio.core.runs import RunFolder, new_folder
+from gpt_studio.core.runs import RunFolder, new_folder, read_about
 from gpt_studio.core.speed import Speed, run_time
 from gpt_studio.engine import checkpoint
 from gpt_studio.engine.checkpoint import Checkpoint
@@ -61,6 +61,11 @@ class Run:
     @property
     def texts_note(self) -> Mark:
         return Mark(self.step, "texts", "Other texts")
+
+    @property
+    def _cut_off(self) -> bool:
+        """Whether who trained it was killed: even after the last step something may be left to do."""
+        return self.folder is not None and read_about(self.folder).get("status") == "training"
 
     def described(self, device: str) -> Built:
         return Built(self.config, self.parameters, device, self.step, self.history.bytes_per_token)
@@ -117,7 +122,7 @@ class Run:
                 kept="The model is as it was.",
                 tries="Put the model's settings back to go on, or train a new one.",
             )
-        if self.step >= config.train.steps:
+        if self.step >= config.train.steps and not self._cut_off:
             raise StudioError(
                 f"All {units.number(config.train.steps)} steps are done.",
                 tries="Raise the number of steps to go on.",
