@@ -68,7 +68,8 @@ class Banner(QWidget):
         self._title = _selectable("title", "text")
         self._kept, self._tries = _selectable("small", "text2"), _selectable("small", "text2")
         self._kept_label, self._tries_label = Label("Kept", "strong"), Label("Try", "strong")
-        self._actions = Row()
+        self._action_row = QWidget(self)
+        self._actions = Row((0, 7, 0, 0), 8, self._action_row)
         self._details = QPlainTextEdit(self, readOnly=True)
         self._details.setAccessibleName("Details of the error")
         self._copy = Button("Copy details", icon="copy", parent=self)
@@ -94,8 +95,7 @@ class Banner(QWidget):
         column = Column(spacing=3)
         column.addWidget(self._title)
         column.addLayout(rows)
-        column.addSpacing(7)
-        column.addLayout(self._actions)
+        column.addWidget(self._action_row)
         column.addWidget(self._details)
         outer = Row((42, 13, 12, 13), 8, self)
         outer.addLayout(column, 1)
@@ -170,6 +170,7 @@ class Banner(QWidget):
             self._actions.addWidget(self._copy)
             self._copy.show()
         self._actions.addStretch(1)
+        self._action_row.setVisible(bool(notice.remedies or notice.detail))
 
     def _remedy_button(self, remedy: Remedy, first: bool) -> Button:
         icon = "train" if remedy.train else ""

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject
 
 from gpt_studio.core import units
 from gpt_studio.core.events import Exported, Failed, Opened, Saved
+from gpt_studio.core.metrics import Mark
 from gpt_studio.core.run_events import NotKept, StoppedEarly, TextsChanged
 from gpt_studio.gui.alerts import Banner, Notice
 from gpt_studio.gui.chat_panel import ChatPanel
@@ -36,6 +37,7 @@ class Notes(QObject):
         store.exported.connect(self._exported)
         store.opened.connect(self._opened)
         store.texts_changed.connect(self._texts_changed)
+        store.marked.connect(self._marked)
         store.not_kept.connect(self._not_kept)
         store.kept_again.connect(self._kept_again)
         store.stopped_early.connect(self._stopped_early)
@@ -77,6 +79,12 @@ class Notes(QObject):
         self._page.mark(changed.step, f"Other texts · {units.number(changed.step)}", "warn")
         text = "Goes on with other texts than those learned from so far"
         self._status.note(text, "alert-triangle", "warn")
+
+    def _marked(self, mark: Mark) -> None:
+        if mark.kind in ("memory", "plain"):  # it goes on otherwise than was wished
+            self._status.note(mark.text, "alert-triangle", "warn")
+        elif mark.kind in ("plan", "compiled"):
+            self._status.note(mark.text, "check", "ok")
 
     def _not_kept(self, missing: NotKept) -> None:
         """It may be told at every try: a person who has put the notice away is not asked to again."""

@@ -22,7 +22,7 @@ from gpt_studio.core.events import (
     Saved,
     Started,
 )
-from gpt_studio.core.metrics import METRICS, History
+from gpt_studio.core.metrics import METRICS, History, Mark
 from gpt_studio.core.requests import (
     Compare,
     ExportTokenizer,
@@ -41,7 +41,9 @@ from gpt_studio.core.requests import (
 from gpt_studio.core.run_events import (
     Kept,
     KeptAgain,
+    Marked,
     NotKept,
+    PlanChanged,
     RunBegun,
     Step,
     StoppedEarly,
@@ -430,6 +432,14 @@ def test_what_is_not_saved_is_said_once_until_it_is(qtbot, window):
     window.store.happened([KeptAgain()])
     assert window.banner.isHidden()
     assert "being saved again" in window.status.text()
+
+
+def test_what_happens_to_a_run_is_said(window):
+    config = window.store.state.config
+    window.store.happened([PlanChanged(config, Mark(40, "plan", "Learning rate 3e−3 → 1e−3"))])
+    assert window.status.text().endswith("Learning rate 3e−3 → 1e−3")
+    window.store.happened([Marked(Mark(41, "plain", "Without torch.compile"))])
+    assert window.status.text().endswith("Without torch.compile")
 
 
 def test_stopping_early_offers_the_best_weights(qtbot, window, session):
