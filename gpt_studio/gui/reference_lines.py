@@ -16,6 +16,7 @@ from gpt_studio.gui.theme import color, look, style_font
 
 LAYER = -2  # behind the curves
 LABEL = 15  # px a label is high
+REACH = 4  # px above and below a line that are a part of it to point at
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class ReferenceLines:
         self.restyle()
 
     def _made(self, reference: Reference) -> tuple[pg.InfiniteLine, pg.TextItem]:
-        made = pg.InfiniteLine(angle=0), pg.TextItem(anchor=(1, 1))
+        made = pg.InfiniteLine(angle=0, hoverPen=pg.mkPen(width=2 * REACH)), pg.TextItem(anchor=(1, 1))
         for item in made:
             item.setZValue(LAYER)
             item.setToolTip(f"{reference.name[0].upper()}{reference.name[1:]}: {reference.meaning}")

@@ -343,13 +343,15 @@ class TrainingPage(QWidget):
         taller = LOWER + GAP if stacked else 0
         self._share_height(self._parts_shown(), below_the_fold=height < SHORT + taller)
 
-    def _doctor_height(self) -> int:
-        """With the gap below; nothing while it is hidden."""
+    def _fit_doctor(self) -> int:
+        """As high as its text needs in this width: its layout asks for more. Returns what it takes."""
         if self.doctor.isHidden():
             return 0
         margins = self._column.contentsMargins()
         width = self.width() - margins.left() - margins.right()
-        return self.doctor.heightForWidth(width) + self._column.spacing()
+        height = self.doctor.heightForWidth(width)
+        self.doctor.setFixedHeight(height)
+        return height + self._column.spacing()
 
     def _parts_shown(self) -> list[QWidget]:
         """One alone where that was asked for, two while there are no curves yet."""
@@ -369,7 +371,7 @@ class TrainingPage(QWidget):
         if below_the_fold and self._lower in beside:
             beside.remove(self._lower)
         margins = self._column.contentsMargins()
-        taken = margins.top() + margins.bottom() + self._doctor_height()
+        taken = margins.top() + margins.bottom() + self._fit_doctor()
         for part in beside:
             taken += (part.minimumHeight() or part.sizeHint().height()) + self._column.spacing()
         grows.setFixedHeight(max(look.px(LEAST), self.height() - taken))

@@ -29,6 +29,8 @@ from gpt_studio.gui.plotting import (
 from gpt_studio.gui.read_out import paint_mark
 from gpt_studio.gui.theme import DARK, LIGHT, MARKS, look
 
+from .made_charts import trained
+
 finite = st.floats(-1e6, 1e6)
 
 
@@ -149,22 +151,6 @@ def test_series_takes_up_again_from_an_earlier_step_and_leaves_out_nan():
 
 
 # Charts
-
-
-def trained(qtbot, points: int = 500) -> LossChart:
-    """A chart of a run with falling loss, validated every tenth point."""
-    loss = LossChart()
-    qtbot.addWidget(loss)
-    loss.resize(600, 300)
-    steps = np.arange(1, points + 1) * 10
-    losses = 3 + 7 * np.exp(-steps / 800) + 0.05 * np.sin(steps)
-    loss.start(20_000)
-    loss.append(steps, losses)
-    for step in steps[9::10]:
-        loss.append_validation(int(step), float(3.1 + 7 * np.exp(-step / 800)))
-    loss.grab()  # lays it out
-    loss.refresh()
-    return loss
 
 
 def inks(picture: QImage) -> set[str]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -12,12 +13,12 @@ from PySide6.QtWidgets import QApplication
 
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.events import Built, Opened, Progress
-from gpt_studio.core.metrics import Exam, History, Sample
+from gpt_studio.core.metrics import Exam, History, Mark, Sample
 from gpt_studio.core.presets import presets
-from gpt_studio.core.run_events import Evaluated, Examined, Sampled, Step
+from gpt_studio.core.run_events import Evaluated, Examined, Resources, Sampled, Step
 from gpt_studio.core.schedule import learning_rate
 from gpt_studio.core.units import SPACE, UNKNOWN
-from gpt_studio.gui import run_tiles
+from gpt_studio.gui import run_tiles, training_page
 from gpt_studio.gui.buttons import Button
 from gpt_studio.gui.samples import wrapped
 from gpt_studio.gui.state import State
@@ -908,3 +909,203 @@ def test_usual_texts_fit_their_tiles(page, size, qapp):
     qapp.processEvents()
     for tile in (page.tiles.step, page.tiles.loss, page.tiles.validation, page.tiles.left):
         assert tile._caption._shown() == tile.caption()
+
+
+# ---------------------------------------------------------------- what happened to the run
+
+
+def readings_of(step, **values):
+    return Resources(step, {"process_memory": 2.0 * 2**30, **values})
+
+
+MARKS = [
+    Mark(100, "resumed", "Resumed"),
+    Mark(200, "memory", "Batch 8 × 2"),
+    Mark(300, "failed", "Stopped"),
+    Mark(400, "early", "Stopped early"),
+    Mark(500, "something new", "Something new"),
+]
+
+
+def test_marks_are_kept_and_drawn_in_the_color_of_their_kind(page):
+    learn(page, 600)
+    for mark in MARKS:
+        page.add_mark(mark)
+    assert page.history.marks == MARKS
+    events = page.loss.marks.events
+    assert [(event.step, event.text) for event in events] == [(mark.step, mark.text) for mark in MARKS]
+    assert [event.role for event in events] == ["text3", "warn", "bad", "ok", "text3"]
+    page.mark(600, "Saved · 600", "ok")
+    assert page.history.marks == MARKS, "a file written is no event of the run"
+
+
+def test_an_opened_run_shows_what_happened_to_it(page):
+    event = opened(600)
+    event.history.marks += MARKS
+    page.load(event)
+    page.load(event)
+    assert [mark.text for mark in page.loss.marks.events] == [mark.text for mark in MARKS]
+    page.add_mark(Mark(600, "plan", "Learning rate 5e−4"))
+    assert len(event.history.marks) == len(MARKS)
+
+
+# ---------------------------------------------------------------- the machine
+
+
+def figures(page):
+    return [name for name, chart in page.curves.machine.charts.items() if chart.isVisible()]
+
+
+def test_the_machine_is_a_click_away_once_it_can_be_read(page, qtbot, qapp):
+    learn(page, 600)
+    qapp.processEvents()
+    loss = page.loss.height()
+    assert not page.curves.switch.isVisible()
+    page.add_resources(readings_of(300, utilization=62.0))
+    qapp.processEvents()
+    assert page.loss.height() < loss
+    assert page.curves.rate.isVisible()
+    assert page.curves.summary.text() == f"2.00{SPACE}GB process · 62{SPACE}% used"
+    qtbot.mouseClick(page.curves.switch.button("machine"), Qt.MouseButton.LeftButton)
+    assert figures(page) == ["process_memory", "utilization"], "what cannot be read is not there"
+    assert not page.curves.rate.isVisible()
+    page.add_resources(readings_of(600, device_memory=3.5 * 2**30, utilization=80.0, temperature=71.0))
+    assert figures(page) == list(page.curves.machine.charts)
+    assert page.curves.summary.text().endswith(f"3.50{SPACE}GB GPU memory · 80{SPACE}% used · 71{SPACE}°C")
+    begin(page)
+    assert figures(page) == []
+    assert not page.curves.switch.isVisible()
+    page.append([step_at(1)])
+    assert page.curves.rate.isVisible(), "another run begins with how it learns"
+
+
+def test_a_machine_that_cannot_be_read_is_not_shown(page):
+    learn(page, 600)
+    page.add_resources(Resources(300, {}))
+    assert not page.curves.switch.isVisible()
+    assert len(page.history.resource_steps) == 1
+
+
+def test_an_opened_run_shows_what_it_took(page, qtbot):
+    event = opened(600)
+    for step in (200, 400):
+        event.history.add_resources(step, {"process_memory": step * 2**20, "temperature": 60.0})
+    page.show_state(training(step=600, running=frozenset(), stopped_by="stopped"))
+    page.load(event)
+    qtbot.mouseClick(page.curves.switch.button("machine"), Qt.MouseButton.LeftButton)
+    assert figures(page) == ["process_memory", "temperature"]
+    memory = page.curves.machine.charts["process_memory"]
+    memory.refresh()
+    assert [memory.axis_left.name(tick) for tick in memory.axis_left.chosen] == [
+        "0", f"200{SPACE}MB", f"400{SPACE}MB",
+    ]  # fmt: skip
+    assert memory.table()[1][1] == ["400", repr(400.0 * 2**20)]
+    assert memory.finding() == f"Process memory, step 400: 400{SPACE}MB"
+
+
+# ---------------------------------------------------------------- all charts together
+
+
+def test_one_crosshair_for_all_charts_of_the_page(page, qtbot):
+    examined(page)
+    charts = (page.loss, page.curves.rate, page.curves.norm, page.curves.speed)
+    for chart in charts:
+        chart.refresh()
+    qtbot.keyClick(page.curves.norm, Qt.Key.Key_Home)
+    assert [chart.cursor_at for chart in charts] == [1] * 4
+    assert page.skills.chart.shown() is EXAMS[0]
+    qtbot.keyClick(page.skills.chart, Qt.Key.Key_Right)
+    assert [chart.cursor_at for chart in charts] == [200] * 4
+    qtbot.keyClick(page.skills.chart, Qt.Key.Key_Escape)
+    assert [chart.cursor_at for chart in charts] == [None] * 4
+
+
+def test_axes_and_outliers_are_chosen_for_all_charts_in_the_loss_card(page, qtbot):
+    learn(page, 600)
+    small = page.curves.charts()
+    axes = page.loss_card.axes
+    qtbot.mouseClick(axes.steps, Qt.MouseButton.LeftButton)
+    assert page.loss.log_steps
+    assert all(chart.log_steps for chart in small)
+    small[1].set_log_steps(False)  # from its menu
+    assert not axes.steps.isChecked()
+    assert not page.loss.log_steps
+    page.loss.set_everything(True)
+    assert all(chart.everything for chart in small)
+    small[0].set_everything(False)
+    assert page.loss.everything
+    assert small[1].everything
+
+
+def test_the_menu_of_the_loss_can_be_opened_by_keyboard(page, qtbot):
+    learn(page, 600)
+    page.loss_card.more.setFocus()
+    qtbot.keyClick(page.loss_card.more, Qt.Key.Key_Space)
+    menu = QApplication.activePopupWidget()
+    assert "Include all" in [entry.text() for entry in menu.actions()]
+    menu.close()
+
+
+def test_losses_are_compared_with_what_is_known_of_the_runs_own_texts(page):
+    report = report_of(BIG.data, unigram=7.1, bigram=4.2)
+    page.show_state(training(report=report))
+    page.begin(training().model)
+    assert [one.name for one in page.loss.references.known] == [
+        "blind guess", "token frequencies", "pairs of tokens",
+    ]  # fmt: skip
+    other = replace(report, data=replace(BIG.data, corpora=("python-reference",)))
+    page.show_state(training(report=other))
+    assert [one.name for one in page.loss.references.known] == ["blind guess"]
+
+
+# ---------------------------------------------------------------- the doctor
+
+
+def overfitted(count=4000):
+    """The training loss falls on while validation rises."""
+    history = history_of(count)
+    for step in range(100, count + 1, 100):
+        history.add_validation(step, 4.5 - step / 1000 if step < 1500 else 3.0 + (step - 1500) / 1500)
+    return replace(opened(1), history=history, step=count)
+
+
+def test_the_doctor_looks_at_what_is_opened(page, qtbot, qapp):
+    page.show_state(training(step=4000, running=frozenset(), stopped_by="stopped"))
+    page.load(overfitted())
+    qapp.processEvents()
+    assert page.doctor.isVisible()
+    assert page.doctor.told().name == "overfitting"
+    parts = (page.tiles, page.doctor, page.loss_card, page.curves, page._lower)
+    qtbot.waitUntil(
+        lambda: {below.y() - above.geometry().bottom() - 1 for above, below in pairwise(parts)} == {10}
+    )
+    assert page.loss_card.height() >= 264
+    title = page.doctor.height()
+    page.doctor.why.click()
+    qtbot.waitUntil(lambda: page.doctor.height() > title)
+    with qtbot.waitSignal(page.remedy_chosen) as heard:
+        qtbot.mouseClick(page.doctor.remedy, Qt.MouseButton.LeftButton)
+    assert heard.args[0] == page.doctor.told().remedy
+    begin(page)
+    assert not page.doctor.isVisible()
+
+
+def test_the_doctor_looks_every_two_seconds_and_at_the_end(page, monkeypatch):
+    looks = []
+    monkeypatch.setattr(training_page, "diagnose", lambda *facts: looks.append(facts) or ())
+    learn(page, 100)
+    for step in range(101, 200):
+        page.append([step_at(step)])
+    assert looks == []
+    assert page._diagnose.isActive()
+    page._diagnose.timeout.emit()
+    config, history, report = looks.pop()
+    assert (config, history, report) == (BIG, page.history, None)
+    page.show_state(training(step=199, running=frozenset(), stopped_by="stopped"))
+    assert len(looks) == 1
+
+
+def test_a_sample_can_be_wished_for(page, qtbot):
+    learn(page, 100)
+    with qtbot.waitSignal(page.sample_wanted):
+        page.samples.sample_wanted.emit()
