@@ -18,6 +18,7 @@ from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import Event
 from gpt_studio.core.lock import Lock
+from gpt_studio.core.metrics import Mark
 from gpt_studio.core.run_events import (
     Evaluated,
     Examined,
@@ -37,6 +38,7 @@ from gpt_studio.engine.device import out_of_memory_explained
 from gpt_studio.engine.samples import prompts
 from gpt_studio.engine.saving import Saving
 from gpt_studio.engine.shortage import no_room_to_save
+from gpt_studio.engine.tensorboard import TensorBoard
 
 AT_LEAST = 300.0  # seconds between two checkpoints
 RETRY = 3.0  # seconds between two tries to write what could not be written
@@ -81,6 +83,9 @@ class Keeper:
         self._began_waiting = self._waited = 0.0
         self._saved_at = clock()
         self._kept_step = begun.step if folder.last.exists() else 0
+        self._shows = config.train.tensorboard
+        self._board: TensorBoard | None = None
+        self._bytes_per_token = bytes_per_token
         self._unwritten = self._unsaved = self._told = False  # what there is to make up for
         self._tried = -math.inf
 
@@ -100,6 +105,7 @@ class Keeper:
     def hear(self, event: Event) -> Iterator[Event]:
         """Write an event down and save what is due; tell what became of it."""
         self._note(event)
+        yield from self._show(event)
         yield from self._write()
         yield from self._finish()
         if isinstance(event, Step | Evaluated | Examined | Sampled) and not self._to_come:
@@ -129,6 +135,9 @@ class Keeper:
         finally:
             if self._saving:
                 self._saving.release()
+            if self._board:
+                with suppress(StudioError):
+                    self._board.close()
             self._lock.release()
 
     def last_good(self) -> tuple[str, int] | None:
@@ -169,6 +178,21 @@ class Keeper:
         self._is_due |= looks
         self._is_numbered = plan.save_every > 0 and step % plan.save_every == 0
         self._is_best = False
+
+    def _show(self, event: Event) -> Iterator[Event]:
+        """Let TensorBoard know, from the first event on, as long as it can."""
+        if not self._shows:
+            return
+        try:
+            if self._board is None:
+                first = self._step - isinstance(event, Step)
+                self._board = TensorBoard(self._folder.path, first, self._bytes_per_token)
+            self._board.hear(event)
+        except StudioError as error:
+            self._shows = False
+            mark = Marked(Mark(self._step, "tensorboard", error.what))
+            self._writer.note(mark)
+            yield mark
 
     def _know(self, **facts: Any) -> None:
         """Add to what run.json says of the run, and to groups of facts in it; 0 is what is not known yet."""
