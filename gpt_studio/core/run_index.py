@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from gpt_studio.core.runs import RunFolder, add_line, add_sample, explained
 from gpt_studio.core.shapes import parameters
 from gpt_studio.core.watched import NOTHING, Growing, Watched
 
+DAY = re.compile(r"^\d{4}-\d\d-\d\d-(?=.)")  # a run's folder begins with it
 SPARKS = 40  # points of a small curve
 LEFT_OUT = 0.04  # of a small curve, at its beginning: there the loss falls from a height nobody compares
 REMEMBERED = 8  # runs whose curves are kept in memory
@@ -89,8 +91,8 @@ class RunIndex:
 
 
 def name_of(folder: Path) -> str:
-    """What a person called a run, else its folder's name."""
-    return _text(_object(folder / "notes.json").get("name")) or folder.name
+    """What a person called a run, else what its folder's name says besides the day."""
+    return _text(_object(folder / "notes.json").get("name")) or DAY.sub("", folder.name)
 
 
 def rename(folder: Path, name: str) -> None:
@@ -213,7 +215,7 @@ class _Run:
         parent, memory = _group(about, "parent"), _group(about, "memory")
         return RunSummary(
             folder=self.path,
-            name=_text(self._notes.get("name")) or _text(about.get("name")) or self.path.name,
+            name=_text(self._notes.get("name")) or DAY.sub("", self.path.name),
             status=status,
             config=config,
             notes=_text(self._notes.get("notes")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -37,10 +38,13 @@ class Knowledge:
 
     @property
     def devices(self) -> tuple[Device, ...]:
-        return tuple(map(self._machine.known, self._found.values()))
+        return tuple(map(self.device, self._found))
 
-    def device(self, name: str) -> Device:
-        return self._machine.known(self._found[name])
+    def device(self, name: str, held: int = 0) -> Device:
+        """What is known of a device by now. What other work left in its memory counts to what the program
+        takes; the `held` bytes of a model, in whose place another one comes, do not."""
+        known = self._machine.known(self._found[name])
+        return replace(known, overhead=known.overhead + self.left_over(name, held))
 
     def speed(self, config: RunConfig, name: str) -> Speed | None:
         """How fast a device does the parts of a run's steps; None where that was not measured.
@@ -52,7 +56,7 @@ class Knowledge:
         wished = config.train.attention
         return next((speed for speed in known if speed and wished in ("auto", speed.attention)), None)
 
-    def calibrate(self, config: RunConfig, name: str) -> Job:
+    def calibrate(self, config: RunConfig, name: str, held: int = 0) -> Job:
         """Tell of the device, then of the speed of a run's steps on it; measure what is not known yet."""
         found = self._found[name]
         if not self.device(name).rates:
@@ -60,7 +64,7 @@ class Knowledge:
                 rates = yield from matrix_rates(found)
             self._machine.remember_rates(found, rates)
             self._machine.save()
-        yield DeviceMeasured(self.device(name))
+        yield DeviceMeasured(self.device(name, held))
         known = self._machine.speed(found, shape_of(config))
         if known:
             yield Calibrated(known)
@@ -74,10 +78,11 @@ class Knowledge:
                     yield event
         finally:
             return_memory()  # the pieces may have been larger than the model to come
+        yield DeviceMeasured(self.device(name, held))
 
-    def left_over(self, name: str) -> int:
-        """Bytes that other work has left in a device's memory since the start: no run to come needs them."""
-        return max(0, _resident() - self._resident) if self._found[name].kind == "cpu" else 0
+    def left_over(self, name: str, held: int = 0) -> int:
+        """Bytes that other work has left in a device's memory since the start, besides `held` ones."""
+        return max(0, _resident() - self._resident - held) if self._found[name].kind == "cpu" else 0
 
     def remember_run(self, config: RunConfig, name: str, peak: int) -> None:
         """Learn from the most memory that a run has taken, in bytes, what the next one will."""
@@ -88,4 +93,6 @@ class Knowledge:
 
 
 def _resident() -> int:
-    return int(psutil.Process().memory_info().rss)
+    """Bytes of this process's own memory: the system takes pages of files back when it needs them."""
+    memory = psutil.Process().memory_info()
+    return int(memory.rss - getattr(memory, "shared", 0))

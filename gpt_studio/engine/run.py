@@ -59,6 +59,12 @@ class Run:
         return sum(p.numel() for p in self.model.parameters())
 
     @property
+    def held(self) -> int:
+        """Bytes of memory that its tensors take: a moment that was never changed takes none."""
+        weights = sum(p.nbytes for p in self.model.parameters())
+        return weights + sum(t.nbytes for t in moments(self.model, self.optimizer).values()) * (self.step > 0)
+
+    @property
     def texts_note(self) -> Mark:
         return Mark(self.step, "texts", "Other texts")
 

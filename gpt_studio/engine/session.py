@@ -113,7 +113,7 @@ class Session:
             case ExportTokenizer():
                 return self._export_tokenizer(request)
             case Calibrate():
-                return self._knowledge.calibrate(request.config, self._device)
+                return self._knowledge.calibrate(request.config, self._device, self._held)
             case CheckMemory():
                 return self._check_memory(request)
             case Train():
@@ -176,6 +176,7 @@ class Session:
             dataset = yield from self._library.dataset(config.data)
             dataset.check(config.model.max_length)
             config = config.changed("model", {"vocab_size": dataset.tokenizer.vocab_size})
+            left = self._knowledge.left_over(self._device, self._held)
             if request.resume:
                 run = self._needed_run()
                 news = run.go_on(config, dataset)
@@ -185,14 +186,15 @@ class Session:
                 self._replace(run)
                 yield run.described(self._device)
             keeper = yield from self._kept(request, run, dataset)
-            yield from self._learn(Training(run, dataset, keeper), news)
+            yield from self._learn(Training(run, dataset, keeper), news, left)
         finally:
             self._busy, self._training = False, None
             return_memory()
 
     def _kept(self, request: Train, run: Run, dataset: Dataset) -> Generator[Event, None, Keeper | None]:
         """Begin to write the run down. A disk that cannot be written to is no reason not to train."""
-        device, speed = self._knowledge.device(self._device), self._knowledge.speed(run.config, self._device)
+        device = self._knowledge.device(self._device, run.held)
+        speed = self._knowledge.speed(run.config, self._device)
         try:
             folder = run.folder or folder_for(run, request.folder, request.name)
             facts = about(run, dataset.report, device, speed)
@@ -206,9 +208,9 @@ class Session:
         yield RunBegun(str(folder.path), name_of(folder.path), run.step)
         return keeper
 
-    def _learn(self, training: Training, news: Iterable[Event]) -> Job:
+    def _learn(self, training: Training, news: Iterable[Event], left: int) -> Job:
+        """`left` bytes of memory were taken before by what is no part of it."""
         self._training = training
-        left = self._knowledge.left_over(self._device)
         try:
             yield from training.work(news)
         finally:
@@ -303,6 +305,11 @@ class Session:
             self._answer.close()  # it cannot go on with a model that is gone
         self._run = run
         _return_memory()
+
+    @property
+    def _held(self) -> int:
+        """Bytes that the model there is takes; another one takes its place."""
+        return self._run.held if self._run else 0
 
     def _needed_run(self) -> Run:
         if self._run is None:

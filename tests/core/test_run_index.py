@@ -169,14 +169,14 @@ def test_a_description_that_is_mended_is_read_again(root, index):
 
 
 def test_a_persons_name_wins(root, index):
-    folder = make_run(root, "a", name="Preset")
-    assert index.look()[0].name == "Preset"
+    folder = make_run(root, "2026-11-22-tiny-world")
+    assert index.look()[0].name == "tiny-world"
     rename(folder.path, "  With\n dropout ")
     annotate(folder.path, "worse,\nas expected\n")
     (run,) = index.look()
     assert (run.name, run.notes) == ("With dropout", "worse,\nas expected")
     rename(folder.path, "")
-    assert (index.look()[0].name, index.look()[0].notes) == ("Preset", "worse,\nas expected")
+    assert (index.look()[0].name, index.look()[0].notes) == ("tiny-world", "worse,\nas expected")
 
 
 def test_damaged_notes_are_written_anew(root, index):

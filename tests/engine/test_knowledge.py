@@ -1,5 +1,7 @@
 """What a session learns of its devices, for itself and for the next one."""
 
+import os
+
 import psutil
 import pytest
 
@@ -25,11 +27,12 @@ def told(known):
 
 
 def test_a_device_and_its_speed_are_measured_and_told(file):
-    measured, calibrated = told(Knowledge(file))
+    measured, calibrated, after = told(Knowledge(file))
     assert isinstance(measured, DeviceMeasured)
     assert measured.device.rates["fp32"] > 1e8
     assert isinstance(calibrated, Calibrated)
     assert calibrated.speed.block > 0
+    assert after.device.overhead >= measured.device.overhead
 
 
 def test_what_is_known_is_not_measured_again(file, monkeypatch):
@@ -46,6 +49,15 @@ def test_a_run_corrects_the_next_prediction(file):
     after = Knowledge(file).device("cpu")
     assert after.runs == 1
     assert after.overhead > before.overhead + 400_000_000
+
+
+def test_memory_that_is_taken_meanwhile_counts_but_not_that_of_the_model_to_be_replaced(file):
+    known = Knowledge(file)
+    before = known.device("cpu").overhead
+    taken = bytearray(os.urandom(1 << 20) * 300)
+    after = known.device("cpu").overhead
+    assert after - before == pytest.approx(len(taken), rel=0.2)
+    assert known.device("cpu", held=len(taken)).overhead == pytest.approx(before, rel=0.1)
 
 
 def test_a_speed_that_was_not_finished_is_not_kept(file):
@@ -72,7 +84,7 @@ def test_speeds_of_another_release_are_measured_again(file, monkeypatch):
     told(Knowledge(file))
     monkeypatch.setattr(knowledge, "__version__", "0.0.9")
     monkeypatch.setattr(knowledge, "calibrate", lambda *_: (event for event in ()))
-    assert [type(event) for event in told(Knowledge(file))] == [DeviceMeasured]
+    assert {type(event) for event in told(Knowledge(file))} == {DeviceMeasured}
 
 
 def test_what_calibrating_took_is_given_back(file):
