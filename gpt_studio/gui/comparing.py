@@ -17,6 +17,7 @@ from gpt_studio.gui.plotting import Floats, Series, Smoother, decay_of
 ACROSS = {"tokens": "Tokens", "steps": "Steps", "seconds": "Time"}
 KINDS = {"validation": "Validation", "train": "Train"}
 SMOOTHING = 0.4  # of the train loss, as charts begin with
+LONGEST = 18  # letters of a short name
 LEVEL = 0.0005  # nats: a lead that rounds to nothing is none
 
 
@@ -129,10 +130,18 @@ def _lead(one: Entry, other: Entry, across: str, unit: str) -> str:
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """What tells the names of several runs apart: without the beginnings that some of them share."""
+    """What tells the names of several runs apart: without the beginnings that some of them share, and with
+    an end that is cut where they are long."""
     parts = [re.findall(r"[^-_ ]*[-_ ]*", name)[:-1] or [name] for name in names]
     short = ["".join(own[_shared(own, parts) :]).strip("-_ ") or "".join(own) for own in parts]
-    return short if len(set(short)) == len(short) else list(names)
+    for candidates in ([_cut(name) for name in short], short):
+        if len(set(candidates)) == len(candidates):
+            return candidates
+    return list(names)
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1].rstrip()}…"
 
 
 def _shared(own: list[str], every: list[list[str]]) -> int:

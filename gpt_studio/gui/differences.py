@@ -222,7 +222,6 @@ class DifferencesTable(QTableView):
     def fit(self) -> None:
         """Columns as wide as their values; names get what room is left, and the first column the rest."""
         rows, count = self.rows, self.rows.columnCount()
-        self.setMinimumHeight(look.px(LINE) * (1 + min(ROWS, rows.rowCount())) + 2)
         if not rows.rowCount():
             return
         small, strong = (QFontMetricsF(style_font(style, tabular=True)) for style in ("small", "strong"))
@@ -240,6 +239,9 @@ class DifferencesTable(QTableView):
         least = round(min(labels, look.px(NARROW)))
         for column, width in enumerate([max(least, self.viewport().width() - sum(widths)), *widths]):
             self._heads.resizeSection(column, width)
+        beyond = least + sum(widths) > self.viewport().width()
+        bar = self.horizontalScrollBar().sizeHint().height() if beyond else 0
+        self.setMinimumHeight(look.px(LINE) * (1 + min(ROWS, rows.rowCount())) + 2 + bar)
 
     def resizeEvent(self, event: object) -> None:
         super().resizeEvent(event)  # type: ignore[arg-type]
@@ -252,14 +254,17 @@ class DifferencesTable(QTableView):
 def _widths(labels: float, values: Sequence[float], names: Sequence[float], room: float) -> list[float]:
     """What each run's column gets of the room: its values first, then its name, then some space.
 
-    Where there is not even room for the values, those that are long give way, after the labels.
+    Where there is not even room for the values, those that are long give way, after the labels; where that
+    does not help, it is scrolled, and none does.
     """
     least = [min(look.px(MOST), max(look.px(LEAST), value)) for value in values]
     spare = room - labels - sum(least)
     if spare < 0:
         spare = min(0.0, room - min(labels, look.px(NARROW)) - sum(least))
         give = [max(0.0, width - look.px(READABLE)) for width in least]
-        share = min(1.0, -spare / (sum(give) or 1.0))
+        if sum(give) < -spare:
+            return [max(width, min(look.px(MOST), name)) for width, name in zip(least, names, strict=True)]
+        share = -spare / (sum(give) or 1.0)
         return [width - share * most for width, most in zip(least, give, strict=True)]
     wishes = [min(look.px(MOST), max(0.0, name - own)) for name, own in zip(names, least, strict=True)]
     share = min(1.0, spare / (sum(wishes) or 1.0))

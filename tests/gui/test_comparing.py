@@ -123,6 +123,9 @@ def test_names_are_as_short_as_still_tells_them_apart():
     assert short_names(["first try", "other try"]) == ["first try", "other try"]
     assert short_names(["same", "same"]) == ["same", "same"]
     assert short_names(["web-124m-bf16"]) == ["web-124m-bf16"]
+    assert short_names(["one about many things", "x"]) == ["one about many th…", "x"]
+    alike = ["one-about many things", "one-about many thieves"]
+    assert short_names(alike) == ["things", "thieves"]
 
 
 @given(st.lists(st.text(alphabet="ab1-_ ", max_size=8), max_size=6))
@@ -211,6 +214,9 @@ def test_columns_have_room_in_every_width(qtbot, four, width):
     assert min(sizes) >= 36
     if width >= 335:
         assert sum(sizes) <= card.table.viewport().width()
+    six = [replace(four[slot % 4], slot=slot, name=f"{slot}") for slot in range(6)]
+    card.show_runs(six, "tokens")
+    assert heads.sectionSize(6) >= 36
 
 
 # ---------------------------------------------------------------- family
