@@ -101,14 +101,14 @@ class SampleScrubber(QWidget):
         count = len(self._samples)
         sample = self._samples[at] if count else None
         latest = at == count - 1
-        step = f"Step {units.number(sample.step)}" if sample else ""
-        self.step.setText(step)
+        place = _place(at + 1, count) if sample else ""
+        self.step.setText(_step(sample))
         self.step.set_role("accent" if latest else "text2")
-        self.place.setText(f"{units.number(at + 1)} of {units.number(count)}" if sample else "")
-        self.slider.setAccessibleName(f"{step or 'Step'} of the sample")
-        self.slider.setAccessibleDescription(
-            f"{self.place.text()}{', the latest' if latest and sample else ''}"
+        self.place.setText(place)
+        self.slider.setAccessibleName(
+            f"Sample of {_step(sample).lower()}" if sample else "Step of the sample"
         )
+        self.slider.setAccessibleDescription(f"{place}, the latest" if latest and sample else place)
         if sample is not self._shown:
             self._shown = sample
             self.tokens.set_spans(spans_of(sample) if sample else ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QPoint, QRectF, Qt, Signal
+from PySide6.QtCore import QPoint, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QFontMetricsF,
     QPainter,
@@ -25,7 +25,8 @@ from gpt_studio.gui.widgets import Card, Hairline, Label, Menu
 
 COLUMNS = 3
 LEADING = 1.3  # line height of passages, in heights of the font
-TITLE, SHORT_TITLE, NARROW = "Samples while learning", "Samples", 430  # below it the title is short
+TITLE, SHORT_TITLE = "Samples while learning", "Samples"
+NARROW, NARROWER, NARROWEST = 430, 345, 280  # widths: below them the title is short, then the link; the least
 COMPARE, SCRUB, LIST = range(3)  # the pages
 LONGEST = 60  # characters of a prompt in the list of prompts
 
@@ -134,11 +135,21 @@ class SamplesCard(Card):
         latest = self._samples[-1].step
         return next(sample.prompt for sample in self._samples if sample.step == latest)
 
+    def minimumSizeHint(self) -> QSize:
+        """The card can always become as narrow as it can be."""
+        return QSize(look.px(NARROWEST), super().minimumSizeHint().height())
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         narrow = self.width() < look.px(NARROW)
         self._title.setText(SHORT_TITLE if narrow else TITLE)
         self._now.set_compact(narrow)
+        self._name_link()
+
+    def _name_link(self) -> None:
+        count = "" if self.width() < look.px(NARROWER) else units.number(len(self._samples))
+        self._link.setText("Back" if self.shows_all() else f"All {count}".strip())
+        self._link.updateGeometry()
 
     def _refresh(self) -> None:
         prompt = self.prompt() if self._samples else ""
@@ -152,8 +163,7 @@ class SamplesCard(Card):
         self._way.setText("Compare" if self._scrubs else "Scrub")
         self._way.updateGeometry()
         self._link.setVisible(len(self._samples) > COLUMNS or everything)
-        self._link.setText("Back" if everything else f"All {units.number(len(self._samples))}")
-        self._link.updateGeometry()
+        self._name_link()
         self.scrubber.show_samples(samples)
         for column, sample in zip(self.columns, _chosen(samples), strict=True):
             column.show_sample(sample, latest=bool(samples) and sample is samples[-1])

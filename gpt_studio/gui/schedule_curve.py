@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
@@ -14,6 +16,7 @@ from gpt_studio.gui.theme import color, follow, font, look
 HEIGHT, FOOT = 64, 15  # of the whole, and of the line of labels below the curve
 EDGE = 5  # around the curve, and below the labels
 DOT = 3.5  # radius
+POINTS = 120  # of the curve, besides its corners
 
 
 class ScheduleCurve(QWidget):
@@ -23,10 +26,11 @@ class ScheduleCurve(QWidget):
         super().__init__()
         self._plan = TrainConfig()
         self._step = 0
+        self._painted = QPointF()  # where the dot is
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName("Learning rate over the run")
         follow(self.restyle)
-        self._describe()
+        self._tell()
 
     def restyle(self) -> None:
         self.setFixedHeight(look.px(HEIGHT))
@@ -36,25 +40,28 @@ class ScheduleCurve(QWidget):
         """Draw a plan; one that cannot be followed leaves the last one that can."""
         if plan != self._plan and not plan.problems():
             self._plan = plan
-            self._describe()
+            self._tell()
+            self.update()
 
     def show_step(self, step: int) -> None:
         """Where the run is: 0 before its first step."""
         if step != self._step:
+            began = not (step and self._step)
             self._step = step
-            self._describe()
+            self._tell()
+            if began or (self.place(self.step()) - self._painted).manhattanLength() >= 0.5:
+                self.update()
 
     def step(self) -> int:
         return min(self._step, self._plan.steps)
 
-    def _describe(self) -> None:
+    def _tell(self) -> None:
         text = in_words(self._plan)
         if self.step():
             rate = units.rate(learning_rate(self._plan, self.step()))
             text += f" Now at step {units.number(self.step())}: {rate}."
         self.setToolTip(text)
         self.setAccessibleDescription(text)
-        self.update()
 
     # ------------------------------------------------------------ painting
 
@@ -67,19 +74,24 @@ class ScheduleCurve(QWidget):
         """Where the labels below the curve begin."""
         return self.height() - look.px(FOOT) - look.px(EDGE)
 
-    def place(self, step: float) -> QPointF:
+    def place(self, step: int) -> QPointF:
         """Where the curve is at a step."""
+        return self._curve([step])[0]
+
+    def _curve(self, steps: Iterable[int]) -> list[QPointF]:
         area, plan = self.area(), self._plan
-        share = (step - 1) / max(1, plan.steps - 1)
-        height = learning_rate(plan, round(step)) / plan.learning_rate
-        return QPointF(area.left() + share * area.width(), area.bottom() - height * area.height())
+        wide = area.width() / max(1, plan.steps - 1)
+        tall = area.height() / plan.learning_rate
+        return [
+            QPointF(area.left() + (step - 1) * wide, area.bottom() - learning_rate(plan, step) * tall)
+            for step in steps
+        ]
 
     def _points(self, first: int, last: int) -> QPolygonF:
-        """The curve between two steps: a point for each pixel, and its corners."""
-        plan, pixels = self._plan, max(1, round(self.area().width()))
-        even = (1 + k * (plan.steps - 1) / pixels for k in range(pixels + 1))
-        steps = {round(step) for step in even} | {plan.warmup, falls_from(plan), first, last}
-        return QPolygonF([self.place(step) for step in sorted(steps) if first <= step <= last])
+        """The curve between two steps, with its corners."""
+        even = {1 + round(k * (self._plan.steps - 1) / POINTS) for k in range(POINTS + 1)}
+        steps = even | {self._plan.warmup, falls_from(self._plan), first, last}
+        return QPolygonF(self._curve(step for step in sorted(steps) if first <= step <= last))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -93,7 +105,8 @@ class ScheduleCurve(QWidget):
             painter.drawPolyline(self._points(1, now))
             painter.setPen(QPen(color("panel"), 1.5))
             painter.setBrush(color("accent"))
-            painter.drawEllipse(self.place(now), look.px(1) * DOT, look.px(1) * DOT)
+            self._painted = self.place(now)
+            painter.drawEllipse(self._painted, look.px(1) * DOT, look.px(1) * DOT)
         self._paint_labels(painter)
 
     def _paint_labels(self, painter: QPainter) -> None:
