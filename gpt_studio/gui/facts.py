@@ -96,12 +96,10 @@ def _of_jobs(state: State, event: Event) -> Changes:
 def _of_the_run(state: State, event: Event) -> Changes:
     match event:
         case RunBegun(folder, name):
-            same = folder == state.folder
             return {
                 "folder": folder,
                 "run_name": name,
                 "writing": folder,
-                "kept_step": state.kept_step if same else -1,
                 "not_kept": "",
                 "model": _by_the_plan(state),
             }

@@ -108,3 +108,9 @@ def test_a_checkpoint_that_cannot_be_opened_changes_nothing(desk):
     desk.opened("/another")
     assert desk.sent == [Open("/last")]
     assert desk.store.state.config == before
+
+
+def test_another_file_that_is_opened_meanwhile_is_not_trained(desk):
+    desk.remedies.apply(BACK)
+    desk.opened("/another")
+    assert desk.sent == [Open("/last")]
