@@ -11,11 +11,20 @@ from hypothesis import strategies as st
 from gpt_studio.core import run_file, runs
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.metrics import METRICS, Exam, Sample
+from gpt_studio.core.metrics import METRICS, RESOURCES, Exam, Mark, Sample
 from gpt_studio.core.presets import first_config
-from gpt_studio.core.run_events import Evaluated, Examined, MemoryMeasured, Sampled, Step
+from gpt_studio.core.run_events import (
+    Evaluated,
+    Examined,
+    Marked,
+    MemoryMeasured,
+    PlanChanged,
+    Resources,
+    Sampled,
+    Step,
+)
 from gpt_studio.core.run_file import check_usable, preset_config, read_run_file
-from gpt_studio.core.run_writer import RunWriter
+from gpt_studio.core.run_writer import RunWriter, events_of
 from gpt_studio.core.runs import RunFolder, new_folder, read_about, read_metrics, read_samples
 
 
@@ -113,6 +122,101 @@ def test_steps_trained_again_replace_what_came_after(tmp_path):
     assert [sample.text for sample in read_samples(folder.samples)] == ["again"]
 
 
+def test_marks_and_resources_are_read_and_go_with_what_came_after(tmp_path):
+    known = {metric.name: 5.0 for metric in RESOURCES}
+    events = [
+        Marked(Mark(0, "fork", "From “fox”")),
+        step(1),
+        Resources(1, known),
+        step(2),
+        Resources(2, {"process_memory": math.nan, "temperature": 3.0}),
+        PlanChanged(RunConfig(), Mark(2, "plan", "Learning rate 1e-3 → 5e-4")),
+        step(3),
+    ]
+    folder = write(tmp_path, events)
+    history = read_metrics(folder.metrics)
+    assert [(mark.step, mark.kind) for mark in history.marks] == [(0, "fork"), (2, "plan")]
+    assert history.marks[1].text == "Learning rate 1e-3 → 5e-4"
+    assert list(history.resource_steps) == [1, 2]
+    assert [column[0] for column in history.resources.values()] == [5.0] * len(RESOURCES)
+    assert history.resources["temperature"][1] == 3.0
+    assert math.isnan(history.resources["process_memory"][1])
+    write(tmp_path, [step(2)])
+    history = read_metrics(folder.metrics)
+    assert [mark.step for mark in history.marks] == [0]
+    assert list(history.resource_steps) == [1]
+    assert all(len(column) == 1 for column in history.resources.values())
+
+
+def test_a_mark_says_from_where_a_run_goes_on(tmp_path):
+    events = [
+        *EVENTS,
+        Evaluated(3, 1.0),
+        Marked(Mark(3, "plan", "Slower")),
+        Marked(Mark(2, "resumed", "Resumed")),
+    ]
+    history = read_metrics(write(tmp_path, events).metrics)
+    assert list(history.steps) == [1, 2]
+    assert (list(history.validation_steps), [exam.step for exam in history.exams]) == ([2], [2])
+    assert history.marks == [Mark(2, "resumed", "Resumed")]
+
+
+def test_what_was_looked_at_twice_counts_once(tmp_path):
+    """Who was killed between validation and samples looks again."""
+    again = [Evaluated(2, 1.25), Examined(Exam(2, {"facts": 0.9})), *EVENTS[4:5]]
+    folder = write(tmp_path, [*EVENTS[:5], *again])
+    history = read_metrics(folder.metrics)
+    assert list(history.validation_losses) == [1.25]
+    assert history.exams == [Exam(2, {"facts": 0.9})]
+    assert len(read_samples(folder.samples)) == 1
+
+
+def test_samples_of_several_prompts_and_their_tokens(tmp_path):
+    samples = [
+        Sample(2, "a", "xy", (("x", 0.5), ("y", 1 / 3))),
+        Sample(2, "b", "z"),
+        Sample(4, "a", "x"),
+        Sample(4, "b", "y"),
+    ]
+    folder = write(tmp_path, map(Sampled, samples))
+    assert read_samples(folder.samples) == samples
+    write(tmp_path, [Sampled(Sample(4, "a", "again"))])
+    assert [sample.text for sample in read_samples(folder.samples)] == ["xy", "z", "again", "y"]
+    write(tmp_path, [Sampled(Sample(3, "a", "between"))])
+    assert [sample.text for sample in read_samples(folder.samples)] == ["xy", "z", "between"]
+
+
+@pytest.mark.parametrize("tokens", ["x", [1], [["x"]], [["x", "much"]], {"x": 1}])
+def test_tokens_of_another_make_are_no_obstacle(tmp_path, tokens):
+    line = {"step": 1, "prompt": "a", "text": "b", "tokens": tokens}
+    (tmp_path / "samples.jsonl").write_text(json.dumps(line) + "\n")
+    (sample,) = read_samples(tmp_path / "samples.jsonl")
+    assert sample.text == "b"
+
+
+def test_what_made_a_history_makes_it_again(tmp_path):
+    events = [
+        *EVENTS,
+        Resources(3, {metric.name: 1.0 for metric in RESOURCES}),
+        Marked(Mark(3, "plan", "Slower")),
+    ]
+    history = read_metrics(write(tmp_path / "one", events).metrics)
+    again = read_metrics(write(tmp_path / "two", events_of(history)).metrics)
+    assert vars(again) == vars(history)
+    assert [event.step for event in events_of(history, 3) if isinstance(event, Step)] == [3]
+
+
+def test_a_writer_with_a_history_adds_what_the_files_lack(tmp_path):
+    history = read_metrics(write(tmp_path / "one", EVENTS).metrics)
+    history.samples = [Sample(2, "The ", "fox")]
+    folder = RunFolder(tmp_path / "fork")
+    for _ in range(2):  # once is enough
+        with RunWriter(folder, RunConfig(), 2.0, lambda: history):
+            pass
+        assert folder.metrics.read_text() == RunFolder(tmp_path / "one").metrics.read_text()
+        assert read_samples(folder.samples) == history.samples
+
+
 def test_a_run_that_has_written_nothing_has_no_curves(tmp_path):
     assert len(read_metrics(tmp_path / "metrics.jsonl")) == 0
     assert read_samples(tmp_path / "samples.jsonl") == []
@@ -163,6 +267,18 @@ def test_a_folder_that_cannot_be_made_is_explained(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StudioError, match="cannot be written"):
         RunFolder(tmp_path / "file" / "run").make()
+
+
+def test_checkpoints_are_named_by_what_they_are(tmp_path):
+    folder = RunFolder(tmp_path)
+    assert folder.checkpoints() == ()
+    folder.make()
+    names = ("last", "best", "step-001000", "step-000020", "step-1000000", "step-x", "other")
+    for name in names:
+        (folder.last.parent / f"{name}.safetensors").touch()
+    found = ["last", "best", "step-1000000", "step-001000", "step-000020"]
+    assert [path.stem for path in folder.checkpoints()] == found
+    assert folder.numbered(20).name == "step-000020.safetensors"
 
 
 @pytest.mark.parametrize("links", [True, False])
