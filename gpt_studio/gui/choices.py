@@ -134,7 +134,8 @@ class Segmented(ChoiceRow):
             painter.setBrush(color("chip"))
             painter.drawRoundedRect(half_pixel(QRectF(choice.rect())), look.px(4), look.px(4))
         ink = color("text") if choice.isChecked() else mix(color("text2"), color("text"), choice.hover.amount)
-        painter.setPen(ink if choice.isEnabled() else color("disabled"))
+        locked = color("text2" if choice.isChecked() else "disabled")  # what is chosen can still be read
+        painter.setPen(ink if choice.isEnabled() else locked)
         painter.drawText(QRectF(choice.rect()), Qt.AlignmentFlag.AlignCenter, choice.text())
 
 

@@ -231,6 +231,7 @@ class TrainingPage(QWidget):
         if not board:
             self.hero.show_state(state)
             return
+        self.samples.set_can_sample(state.run is not None)
         followed = state.training or state.resumable or state.run is None
         self.curves.show_plan(state.config.train if followed else self._config.train)
         self._show_waiting()

@@ -618,6 +618,17 @@ def test_first_middle_and_latest_sample(page):
     assert page.samples._caption.text() == "“The”"
 
 
+def test_a_sample_is_wished_for_where_there_is_a_model(page, qtbot):
+    wishes = []
+    page.sample_wanted.connect(lambda: wishes.append(1))
+    page.show_state(replace(training(), model=None))
+    page.samples._now.click()
+    assert wishes == []
+    page.show_state(training(step=500))
+    page.samples._now.click()
+    assert wishes == [1]
+
+
 def test_all_samples_fill_the_page_and_go_again(page, qtbot):
     learn(page, 600)
     for sample in SAMPLES[:3]:
