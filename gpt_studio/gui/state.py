@@ -105,9 +105,11 @@ class State:
 
     @property
     def unsaved(self) -> bool:
-        """The model has learned something that neither its run's folder nor another file holds."""
+        """The model has learned something that neither its run's folder nor another file holds, or will hold
+        as soon as training ends."""
         held = (self.saved_step, self.kept_step)
-        return self.run is not None and self.step > 0 and self.step not in held
+        being_kept = self.training and self.folder and not self.not_kept
+        return self.run is not None and self.step > 0 and self.step not in held and not being_kept
 
     @property
     def resumable(self) -> bool:
