@@ -148,7 +148,7 @@ def main() -> int:
                 if name in (sys.argv[1:] or SCENES):
                     scene(photo)
         finally:
-            worker.close()
+            window.close()
         app.processEvents()
     return 0
 
