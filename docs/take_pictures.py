@@ -19,6 +19,8 @@ from PySide6.QtCore import QEventLoop, QSettings, QTimer
 from PySide6.QtWidgets import QApplication
 
 from gpt_studio.core.presets import presets
+from gpt_studio.core.run_index import rename
+from gpt_studio.core.settings import Value
 from gpt_studio.gui.theme import DARK, LIGHT, look
 from gpt_studio.gui.window import Window
 from gpt_studio.gui.worker import Worker
@@ -129,7 +131,32 @@ def data(photo: Photographer) -> None:
     photo.wait(lambda: store.state.report is not None)
 
 
-SCENES = {"first-launch": first_launch, "data": data, "training": training, "failure": failure}
+def runs(photo: Photographer) -> None:
+    """Short runs that differ in one setting each, side by side."""
+    window, store = photo.window, photo.store
+    store.reset()
+    photo.wait(lambda: store.state.report is not None)
+    plans: dict[str, tuple[str, dict[str, Value]]] = {
+        "muon": ("train", {"steps": 500, "evaluate_every": 50, "sample_every": 0}),
+        "adamw": ("train", {"optimizer": "adamw"}),
+        "adamw-dropout": ("model", {"dropout": 0.1}),
+        "adamw-flat": ("train", {"schedule": "constant"}),
+    }
+    for name, (section, changes) in plans.items():
+        store.edit(section, changes)
+        window.files.train()
+        photo.wait(lambda: store.state.training and store.state.run is not None)
+        photo.wait(lambda: not store.state.training)
+        rename(Path(store.state.folder), name)
+    window.show_page("runs")
+    photo.rest(3.0)
+    photo.take("runs-dark")
+    window.show_page("training")
+
+
+SCENES = {
+    "first-launch": first_launch, "data": data, "training": training, "failure": failure, "runs": runs,
+}  # fmt: skip
 
 
 def main() -> int:
