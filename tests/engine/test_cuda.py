@@ -5,18 +5,24 @@ that they are sound.
 """
 
 import os
+from pathlib import Path
 
 import pytest
 import torch
 
-from gpt_studio.core.config import GPTConfig, RunConfig, TrainConfig
+from gpt_studio.core.config import DataConfig, GPTConfig, RunConfig, TrainConfig
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.estimate import training_memory
+from gpt_studio.core.requests import Open, Train, UseDevice
+from gpt_studio.core.run_events import RunBegun, Step
+from gpt_studio.core.runner import ended
+from gpt_studio.core.runs import RunFolder
 from gpt_studio.engine import footprint
 from gpt_studio.engine.decoder import Decoder
 from gpt_studio.engine.device import devices, out_of_memory_explained
 from gpt_studio.engine.model import GPT
 from gpt_studio.engine.optimizers import make_optimizer
+from gpt_studio.engine.session import Session
 from gpt_studio.engine.step import TrainingStep
 
 DEVICE = os.environ.get("GPT_STUDIO_TEST_DEVICE", "cuda:0")
@@ -140,3 +146,46 @@ def test_running_out_of_memory_is_explained():
         torch.empty(2**50, dtype=torch.uint8, device=DEVICE)
 
     assert losses(config_of(), DEVICE, steps=1)  # it goes on afterwards
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    monkeypatch.setenv("GPT_STUDIO_HOME", str(tmp_path / "home"))
+    text = tmp_path / "text.txt"
+    text.write_text("the cat sat on the mat and the dog sat on the log. " * 200)
+    train = TrainConfig(steps=12, batch_size=4, accumulation=2, warmup=2, evaluate_every=4, sample_every=0)
+    data = DataConfig(corpora=(str(text),), tokenizer="bytes")
+    return RunConfig(model=SHAPE.changed(dropout=0.1, vocab_size=257), data=data, train=train)
+
+
+def trained(session, request, until=0):
+    """The losses of a job, which ends after so many steps; and where it is kept."""
+    found, folder = [], ""
+    job = session.start(request)
+    for event in job:
+        if isinstance(event, RunBegun):
+            folder = event.folder
+        if isinstance(event, Step):
+            found.append(event.values["loss"])
+            if event.step == until:
+                list(ended(job))
+                break
+    return found, folder
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_who_is_stopped_goes_on_as_if_nothing_had_happened(plan, precision):
+    """Bit for bit on a CPU; on a GPU the order of sums is open, and losses agree within a thousandth."""
+    if precision not in next(d for d in devices() if d.name == DEVICE).precisions:
+        pytest.skip("not on this device")
+    plan = plan.changed("train", {"precision": precision})
+    sessions = [Session(), Session(), Session()]
+    for session in sessions:
+        for _ in session.start(UseDevice(DEVICE)):
+            pass
+    whole, _ = trained(sessions[0], Train(plan))
+    first, folder = trained(sessions[1], Train(plan), until=5)
+    for _ in sessions[2].start(Open(str(RunFolder(Path(folder)).last))):
+        pass
+    rest, _ = trained(sessions[2], Train(plan, resume=True))
+    assert first + rest == pytest.approx(whole, rel=1e-3 if ON_GPU else 0, abs=0)
