@@ -1,8 +1,8 @@
 """How often the training doctor is right: python -m benchmarks.doctor
 
 Replays the runs kept in data/doctor_runs.json (made by benchmarks.doctor_runs) as the window would see them,
-asks `gpt_studio.core.doctor` every few steps, and counts. An alarm is a name told in a run at any moment of it;
-it is right if it is the run's illness. Recall is the share of sick runs whose illness was told, precision the
+asks `gpt_studio.core.doctor` every few steps, and counts. An alarm is a name told at any moment of a run; it
+is right if it is the run's illness. Recall is the share of sick runs whose illness was told, precision the
 share of alarms that were right. `--all` tells each run.
 """
 

@@ -169,7 +169,7 @@ def _blocks(history: History, first: int) -> list[Block]:
     stride = math.ceil(size / LOOKED)
     ends = range(end, first + size - 1, -size)
     found = (Block(history.steps[at - 1], middle(loss[at - size : at : stride])) for at in reversed(ends))
-    return [block for block in found if math.isfinite(block.loss) and block.step > 0]
+    return [block for block in found if math.isfinite(block.loss)]
 
 
 def _noise(losses: Sequence[float]) -> float:

@@ -62,11 +62,17 @@ def move_on(seen: Curves) -> Remedy:
         return raise_rate(seen.config)
     if seen.report and seen.now < SOLVED * seen.report.context:
         return _train(f"End at step {number(seen.step)}", steps=seen.step)
+    if seen.report and seen.now > seen.report.bigram > 0:
+        return _larger(seen.config, "embed_size", "Make a new model {} wide")
     if plan.schedule == "constant" or plan.learning_rate > usual(seen.config) / 4:
         return _rate("Halve the learning rate", plan.learning_rate / 2)
-    most = settings_of(GPTConfig)["num_layers"].high or math.inf
-    layers = int(min(2 * seen.config.model.num_layers, most))
-    return Remedy(f"Use {number(layers)} layers in a new model", "model", {"num_layers": layers})
+    return _larger(seen.config, "num_layers", "Make a new model of {} layers")
+
+
+def _larger(config: RunConfig, name: str, label: str) -> Remedy:
+    most = settings_of(GPTConfig)[name].high or math.inf
+    value = int(min(2 * getattr(config.model, name), most))
+    return Remedy(label.format(number(value)), "model", {name: value})
 
 
 def less_by_heart(seen: Curves) -> Remedy:
@@ -74,7 +80,7 @@ def less_by_heart(seen: Curves) -> Remedy:
     dropout = seen.config.model.dropout
     if dropout < MOST_DROPOUT:
         more = round(dropout + 0.1, 2)
-        return Remedy(f"Use dropout {more:g} in a new model", "model", {"dropout": more})
+        return Remedy(f"Make a new model with dropout {more:g}", "model", {"dropout": more})
     best = min(seen.looks, key=lambda look: look[1])[0] if seen.looks else seen.step
     return _train(f"Train only {number(best)} steps", steps=best)
 
