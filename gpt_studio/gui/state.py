@@ -108,7 +108,7 @@ class State:
         """The model has learned something that neither its run's folder nor another file holds, or will hold
         as soon as training ends."""
         held = (self.saved_step, self.kept_step)
-        being_kept = self.training and self.folder and not self.not_kept
+        being_kept = self.writing and not self.not_kept
         return self.run is not None and self.step > 0 and self.step not in held and not being_kept
 
     @property

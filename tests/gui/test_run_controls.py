@@ -245,12 +245,15 @@ def test_facts_of_a_run_are_passed_on(training):
 
 def test_a_run_has_a_folder_a_name_and_what_it_holds(training):
     state = training.state
-    assert (state.folder, state.writing, state.name, state.unsaved) == (RUN, RUN, "Small world", True)
-    training.happened([Kept("last", 10, 5, 0.0)])
-    assert not training.state.unsaved
-    training.happened([Step(11, VALUES)])
+    assert (state.folder, state.writing, state.name) == (RUN, RUN, "Small world")
+    assert not state.unsaved, "its folder holds it as soon as it ends"
+    training.happened([NotKept("The disk is full.")])
     assert training.state.unsaved
-    training.happened([Saved("/tmp/mine.safetensors", 1, 11), Stopped("train")])
+    training.happened([KeptAgain(), Kept("last", 10, 5, 0.0)])
+    assert not training.state.unsaved
+    training.happened([Step(11, VALUES), Stopped("train")])
+    assert training.state.unsaved, "it ended, and nothing was kept"
+    training.happened([Saved("/tmp/mine.safetensors", 1, 11)])
     assert not training.state.unsaved
     assert (training.state.name, training.state.folder, training.state.writing) == ("Small world", RUN, "")
     training.name_run("Foxes")
@@ -268,6 +271,7 @@ def test_a_new_run_has_another_folder(training):
     training.happened([Kept("last", 10, 5, 0.0), Stopped("train"), Started("train")])
     assert training.state.writing == "", "it has none yet: nobody may take the old one for it"
     training.happened([built(training), RunBegun("/runs/2", "Second", 0), Step(10, VALUES)])
+    training.happened([Stopped("train")])
     assert (training.state.folder, training.state.unsaved) == ("/runs/2", True)
 
 
@@ -294,6 +298,7 @@ def test_a_fork_is_asked_for(store, sent):
 def test_a_fork_holds_nothing_until_it_is_kept(store):
     store.happened([opened(store, "")])
     store.happened([Started("train"), RunBegun("/runs/fork", "Fork", 40), Step(41, VALUES)])
+    store.happened([Stopped("train")])
     assert store.state.unsaved
     assert store.state.folder == "/runs/fork"
 
