@@ -38,7 +38,6 @@ READ_OUT = 250  # milliseconds between two updates of the figures
 DIAGNOSE = 2000  # milliseconds between two looks of the doctor
 SHORT = 712  # below this samples and skills fall below the fold
 LOWER, LEAST = 186, 264  # heights; the least is the loss card's
-NARROWEST = 240  # width of the samples
 RESIZED = (QEvent.Type.Show, QEvent.Type.Hide, QEvent.Type.LayoutRequest)
 
 
@@ -339,7 +338,6 @@ class TrainingPage(QWidget):
         self.skills.setVisible(both)
         directions = QBoxLayout.Direction
         self._beside.setDirection(directions.TopToBottom if stacked else directions.LeftToRight)
-        self.samples.setMinimumWidth(look.px(NARROWEST))  # it fits itself into what it gets
         self._lower.setFixedHeight(look.px(2 * LOWER + GAP if stacked else LOWER))
         taller = LOWER + GAP if stacked else 0
         self._share_height(self._parts_shown(), below_the_fold=height < SHORT + taller)
