@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QKeyEvent, QPainter, QPaintEvent, QPen
@@ -147,6 +147,13 @@ class Banner(QWidget):
         """Put the notice away if it is about this."""
         if self._notice.topic == topic:
             self.dismiss()
+
+    def drop_remedies(self) -> None:
+        """There is another model than the one the clicks were for; what happened is still worth knowing."""
+        if self._notice.kind == "offer":
+            self.dismiss()
+        elif self._notice.remedies and not self.isHidden():
+            self.show_notice(replace(self._notice, remedies=()))
 
     def decline(self) -> None:
         """Put the notice away because a person wants so."""

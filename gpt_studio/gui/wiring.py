@@ -98,6 +98,7 @@ def _wire_frame(window: Window) -> None:
     store.changed.connect(window.show_state)
     store.opened.connect(window.show_opened)
     window.banner.remedy_chosen.connect(window.remedies.apply)
+    store.built.connect(lambda _: window.banner.drop_remedies())
     window.banner.shown_changed.connect(window.show_banner_row)
     window.remedies.told.connect(lambda text: status.note(text, "check", "ok"))
     status.queue_wanted.connect(window.start_queue)

@@ -115,3 +115,14 @@ def test_every_kind_is_drawn_in_its_colors(banner, kind):
     banner.resize(500, 120)
     banner.show_notice(Notice("Something", kind=kind))
     assert banner.grab().toImage().pixelColor(250, 100) == color(LOOKS[kind].fill)
+
+
+def test_clicks_for_another_model_go_and_the_words_stay(banner):
+    banner.show_failure(Failed("train", "No room.", remedies=(HALVE,)))
+    banner.drop_remedies()
+    assert banner.text() == "No room"
+    assert not [b for b in banner.findChildren(Button) if b.text() == HALVE.label and b.isVisible()]
+    assert not banner.has_primary
+    banner.show_notice(Notice("It was interrupted", kind="offer", remedies=(HALVE,)))
+    banner.drop_remedies()
+    assert banner.isHidden()
