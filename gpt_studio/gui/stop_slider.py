@@ -7,9 +7,11 @@ from bisect import bisect_right
 from PySide6.QtCore import Signal
 
 from gpt_studio.core.settings import Setting
+from gpt_studio.gui.theme import look
 from gpt_studio.gui.toggles import Slider
 
 NOTCH = 100  # slider positions between two stops, so that a value between them is shown between them
+LEAST = 20  # wide
 
 
 class StopSlider(Slider):
@@ -28,6 +30,11 @@ class StopSlider(Slider):
         self.offer(setting.stops)
         self.actionTriggered.connect(self._snap)
         self.valueChanged.connect(self._tell)
+
+    def restyle(self) -> None:
+        """Beside a long number it gives way."""
+        super().restyle()
+        self.setMinimumWidth(look.px(LEAST))
 
     def stops(self) -> tuple[float, ...]:
         return self._stops

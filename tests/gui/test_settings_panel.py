@@ -303,6 +303,23 @@ def test_it_fits_its_narrowest_column_in_both_sections_and_all_sizes(left):
             assert left.panel.minimumSizeHint().width() <= look.px(264)
 
 
+@pytest.mark.parametrize("scale", [0.8, 1.0, 1.5])
+def test_no_row_is_cut_off_in_the_narrowest_column(left, qtbot, scale):
+    look.apply(LIGHT, scale)
+    left.panel.show_section("train")
+    for part in left.panel.plan.parts.values():
+        part.unfold()
+    left.store.edit("train", {"steps": 10_000_000, "save_every": 1_000_000, "learning_rate": 1.25e-4})
+    port = left.panel._scroll.viewport()
+
+    def narrow() -> bool:
+        left.panel.resize(look.px(264), look.px(700))  # refused until the layout knows of the new size
+        return left.panel.width() == look.px(264)
+
+    qtbot.waitUntil(narrow)
+    qtbot.waitUntil(lambda: left.panel._page.width() == port.width())
+
+
 EDITS = st.one_of(
     st.tuples(st.just("model"), st.sampled_from(["num_layers", "heads", "embed_size", "max_length"])),
     st.tuples(st.just("train"), st.sampled_from(["steps", "batch_size", "warmup"])),
