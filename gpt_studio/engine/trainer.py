@@ -34,6 +34,7 @@ from gpt_studio.core.run_events import (
     Step,
     StoppedEarly,
 )
+from gpt_studio.core.runner import SLICE
 from gpt_studio.core.schedule import learning_rate
 from gpt_studio.core.speed import VALIDATION_TOKENS
 from gpt_studio.core.training_errors import not_finite, out_of_memory, spoiled
@@ -206,7 +207,7 @@ class Trainer:
             if not less:
                 return None
             self._follow(self._plan.changed(**less))
-            self._compiling = self._step.compiled
+            self._compiling = self._compiling or self._step.compiled
             text = f"Batch {self._plan.batch_size} × {self._plan.accumulation} from here: memory ran out"
             return PlanChanged(self._config, Mark(self._done, "memory", text))
         if (self._compiling or self._step.compiled) and not isinstance(error, StudioError):
@@ -220,6 +221,7 @@ class Trainer:
         """One go at it: in fp16 gradients may turn out too large, and are worked out again, smaller."""
         if self._compiling:
             yield Progress("train", "Compiling the model")
+            yield from _one_turn()  # what takes long is told before it begins
             self._step.compile()
         self._step.begin()
         plan, losses = self._plan, list[Tensor]()
@@ -358,6 +360,13 @@ class Trainer:
             return spoiled(self._plan, self._done, self._last_good())
         what = "a gradient" if math.isfinite(value) else "the loss"
         return not_finite(what, self._plan, self._done, self._last_good())
+
+
+def _one_turn() -> Iterator[None]:
+    """Let so much time pass that the others have theirs, and what was said is posted."""
+    until = time.monotonic() + SLICE
+    while time.monotonic() < until:
+        yield None
 
 
 class Stopwatch:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from gpt_studio.core import world
 from gpt_studio.core.config import DataConfig, GPTConfig, RunConfig, TrainConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.events import Progress
+from gpt_studio.core.events import Failed, Finished, Progress
 from gpt_studio.core.metrics import History, Mark
+from gpt_studio.core.requests import Train
 from gpt_studio.core.run_events import (
     Evaluated,
     Examined,
@@ -23,6 +24,7 @@ from gpt_studio.core.run_events import (
     Step,
     StoppedEarly,
 )
+from gpt_studio.core.runner import Runner
 from gpt_studio.core.schedule import learning_rate
 from gpt_studio.engine import step as step_module
 from gpt_studio.engine.data import Dataset, Tokens
@@ -458,6 +460,33 @@ def test_compiling_is_told_and_timed(monkeypatch):
     assert run.marks[0].text.startswith("Compiled · ")
     assert run.losses == Run().go().losses
     assert len(run.marks) == 1
+
+
+def test_compiling_is_seen_before_it_begins(monkeypatch):
+    """Those who wait are told at once, and not when the long work is done."""
+    order = []
+
+    class Session:
+        def greet(self):
+            return iter(())
+
+        def start(self, request):
+            return Run(changed(compile=True, steps=1)).going
+
+    def compile(function, **more):
+        order.append("compiling")
+        return lambda *arguments: function(*arguments)
+
+    def post(batch):
+        order.extend(batch)
+        if isinstance(batch[-1], Finished | Failed):
+            runner.close()
+
+    monkeypatch.setattr(torch, "compile", compile)
+    runner = Runner(Session, post)
+    runner.submit(Train(CONFIG))
+    runner.run()
+    assert order.index(Progress("train", "Compiling the model")) < order.index("compiling")
 
 
 def test_a_smaller_batch_is_compiled_anew(monkeypatch, undisturbed):
