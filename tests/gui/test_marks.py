@@ -62,7 +62,8 @@ def test_the_gravest_and_latest_is_labeled_first(qtbot):
 @settings(deadline=None, max_examples=40)
 @given(
     st.lists(
-        st.tuples(st.integers(1, 5000), st.sampled_from(WEIGHT), st.text("abc ", min_size=1)), max_size=40
+        st.tuples(st.integers(1, 5000), st.sampled_from(WEIGHT), st.text("abc ", min_size=1, max_size=40)),
+        max_size=40,
     )
 )
 def test_labels_never_lie_over_each_other(qapp, happened):
@@ -85,6 +86,21 @@ def test_labels_never_lie_over_each_other(qapp, happened):
         assert all(b <= c + 1e-6 or d <= a + 1e-6 for c, d in taken[number + 1 :])
     assert len(loss.marks.labeled) == len(taken)
     loss.deleteLater()
+
+
+def test_two_labels_in_one_gap_are_one_left_and_one_right(qtbot):
+    loss = trained(qtbot)
+    for step in (100, 1500):
+        loss.mark_event(step, "Learning rate 5e−4")
+    loss.refresh()
+    shown = {label.pos().x(): label.anchor.x() for label in loss.marks._labels if label.isVisible()}
+    assert shown == {1500: 0} or shown == {100: 0, 1500: 0}
+    loss.marks.clear()
+    for step in (100, 1500, 1520):  # the second has no room on either side, then
+        loss.mark_event(step, "Learning rate 5e−4", "bad" if step == 100 else "text3")
+    loss.refresh()
+    shown = {label.pos().x(): label.anchor.x() for label in loss.marks._labels if label.isVisible()}
+    assert shown == {100: 0, 1520: 0}
 
 
 def test_room_is_left_for_the_label_of_a_late_event_alone(qtbot):

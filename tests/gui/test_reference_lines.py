@@ -9,6 +9,7 @@ from PySide6.QtGui import QHelpEvent
 from PySide6.QtWidgets import QApplication, QToolTip
 
 from gpt_studio.core.config import RunConfig
+from gpt_studio.gui.marks import STRIP
 from gpt_studio.gui.reference_lines import references
 
 from .conftest import report_of
@@ -81,9 +82,11 @@ def test_labels_make_room_for_each_other_and_for_marks(qtbot):
     assert len(texts(loss)) == 3
     anchors = [label.anchor.y() for _, label in loss.references._items]
     assert anchors == [1, 1, 0], "the last one below its line"
-    top = loss.view.viewRange()[1][1]
-    near_top = replace(REPORT, unigram=top - 0.15, bigram=0.0)
-    loss.set_references(references(CONFIG, near_top))
+    bottom, top = loss.view.viewRange()[1]
+    below_the_strip = top - (STRIP + 8) * (top - bottom) / loss.view.height()
+    loss.set_references(references(CONFIG, replace(REPORT, unigram=below_the_strip, bigram=0.0)))
+    loss.refresh()
+    assert loss.references._items[1][1].anchor.y() == 1
     loss.mark_event(4990, "Stopped", "bad")
     loss.refresh()
     assert loss.references._items[1][1].anchor.y() == 0
