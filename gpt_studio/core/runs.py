@@ -77,15 +77,6 @@ class RunFolder:
         with explained(self.path):
             self.last.parent.mkdir(parents=True, exist_ok=True)
 
-    def keep_best(self) -> None:
-        """Let the last checkpoint be the best one too.
-
-        Raises:
-            StudioError: it cannot be written.
-        """
-        with explained(self.best):
-            name_again(self.last, self.best)
-
 
 def _step_of(path: Path) -> int:
     number = path.stem.removeprefix("step-")

@@ -31,6 +31,7 @@ from gpt_studio.core import units
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.line_file import write_all
 from gpt_studio.core.runs import name_again
+from gpt_studio.engine.device import memory_limit
 
 TYPES = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64", torch.uint8: "U8"}
 PIECE = 1 << 22  # bytes written or copied at once
@@ -163,7 +164,7 @@ class Pieces:
         """Copy what is not written yet, from the end, and wait for the piece that is being written."""
         with self._changed:
             while self._next < self._copied:
-                if psutil.virtual_memory().available < SPARE:
+                if free_memory() < SPARE:
                     self._changed.wait()  # until one more is written
                     continue
                 self._copied -= 1
@@ -185,6 +186,13 @@ class Pieces:
         """The piece, or a copy of it where it lies on another device."""
         with torch.cuda.stream(self._stream):
             return piece.cpu()
+
+
+def free_memory() -> int:
+    """Bytes that this process can still take, of the machine and of its container."""
+    taken: int = psutil.Process().memory_info().rss
+    free: int = psutil.virtual_memory().available
+    return min(free, memory_limit() - taken)
 
 
 def _side_stream(device: torch.device) -> torch.cuda.Stream:

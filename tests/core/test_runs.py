@@ -25,7 +25,7 @@ from gpt_studio.core.run_events import (
 )
 from gpt_studio.core.run_file import check_usable, preset_config, read_run_file
 from gpt_studio.core.run_writer import RunWriter, events_of
-from gpt_studio.core.runs import RunFolder, new_folder, read_about, read_metrics, read_samples
+from gpt_studio.core.runs import RunFolder, name_again, new_folder, read_about, read_metrics, read_samples
 
 
 def step(number, **values):
@@ -295,9 +295,9 @@ def test_the_best_checkpoint_stays_when_the_last_is_replaced(tmp_path, monkeypat
         beside.write_text(text)
         beside.replace(folder.last)
         if text == "one":
-            folder.keep_best()
+            name_again(folder.last, folder.best)
     assert (folder.best.read_text(), folder.last.read_text()) == ("one", "two")
-    folder.keep_best()
+    name_again(folder.last, folder.best)
     assert folder.best.read_text() == "two"
 
 

@@ -3,7 +3,6 @@
 import errno
 import os
 import threading
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -106,7 +105,7 @@ def test_it_holds_what_there_was_when_it_was_begun(tmp_path, small_pieces, write
 def test_without_memory_to_copy_it_waits_for_the_writer(tmp_path, small_pieces, monkeypatch):
     tensors = some()
     before = {name: tensor.clone() for name, tensor in tensors.items()}
-    monkeypatch.setattr(saving.psutil, "virtual_memory", lambda: SimpleNamespace(available=0))
+    monkeypatch.setattr(saving, "free_memory", lambda: 0)
     gate = Gate(monkeypatch)
     job = Saving(tmp_path / "x.safetensors", Content(**tensors))
     released = threading.Thread(target=job.release)
@@ -156,7 +155,7 @@ def test_who_waits_to_change_the_tensors_is_let_go_by_a_failure(tmp_path, small_
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(saving, "write_all", fail)
-    monkeypatch.setattr(saving.psutil, "virtual_memory", lambda: SimpleNamespace(available=0))
+    monkeypatch.setattr(saving, "free_memory", lambda: 0)
     job = Saving(tmp_path / "x.safetensors", Content(**some()))
     assert at_it.wait(60)
     threading.Timer(0.02, go.set).start()
