@@ -76,7 +76,7 @@ class Training:
     def sample(self) -> Job:
         """Write the samples of the step there is."""
         run = self._run
-        for event in samples(run.model, run.tokenizer, run.config, run.step):
+        for event in samples(run.model, run.tokenizer, run.config, run.step, lambda: run.step):
             yield from self._taken(event)
 
     def keep(self) -> Job:
