@@ -52,6 +52,13 @@ def test_no_preset_is_alarmed_at_any_step():
         assert run.alarms(every=1) == {}, run.name
 
 
+@pytest.mark.parametrize(
+    "name", ["rate / 10", "rate × 15, Muon", "went on at half the rate", "as long as Tiny"]
+)
+def test_what_is_unusual_but_learns_is_left_alone(name):
+    assert BY_NAME[name].alarms() == {}
+
+
 def test_each_finding_says_numbers_and_one_change_that_can_be_made():
     for run in RUNS:
         for _, diagnosis in run.alarms(every=20).values():
