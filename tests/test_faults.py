@@ -2,6 +2,7 @@
 
 import json
 import struct
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +10,8 @@ from PySide6.QtCore import QEventLoop, QSettings, QTimer
 from safetensors.torch import save_file
 
 from gpt_studio.core.findings import findings
+from gpt_studio.core.runs import RunFolder, read_metrics
+from gpt_studio.engine import checkpoint
 from gpt_studio.gui.buttons import Button
 from gpt_studio.gui.window import Window
 from gpt_studio.gui.worker import Worker
@@ -208,3 +211,24 @@ def test_a_disk_that_fills_while_saving(window):
     assert path.read_bytes() == good
     assert sorted(file.name for file in window.folder.glob("owl*")) == ["owl.safetensors", "owl.txt"]
     assert window.store.state == before
+
+
+def test_a_run_s_folder_that_goes_while_training_comes_back(window, tmp_path):
+    """The last test here: it trains on."""
+    store = window.store
+    store.edit("train", {"steps": 1_000_000, "evaluate_every": 1_000_000})
+    store.press_primary()
+    wait(window, lambda: store.state.training and store.state.step > 10)
+    folder = RunFolder(Path(store.state.folder))
+    folder.path.rename(tmp_path / "elsewhere")
+    wait(window, lambda: not window.banner.isHidden())
+    assert "cannot be written" in window.banner.text()
+    assert store.state.not_kept
+    step = store.state.step
+    wait(window, lambda: store.state.step > step)
+    wait(window, lambda: not store.state.not_kept)
+    assert window.banner.isHidden()
+    store.stop_training()
+    wait(window, lambda: not store.state.running)
+    assert checkpoint.load(folder.last).step == store.state.step
+    assert list(read_metrics(folder.metrics).steps) == list(range(1, store.state.step + 1))
