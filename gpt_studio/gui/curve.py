@@ -35,7 +35,8 @@ class Curve(pg.PlotCurveItem):  # type: ignore[misc]
         thin.setCapStyle(Qt.PenCapStyle.FlatCap)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(thin)
-        place, sides = painter.transform(), np.linspace(-room, room, math.ceil(room + 1e-6) + 1)
+        pixel = 1 / painter.device().devicePixelRatio()  # pens are as many of them wide, on every screen
+        place, sides = painter.transform(), pixel * np.linspace(-room, room, math.ceil(room + 1e-6) + 1)
         for right in sides:
             for down in sides:
                 painter.setTransform(place * QTransform.fromTranslate(right, down))

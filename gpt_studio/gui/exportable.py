@@ -89,7 +89,9 @@ class Exportable(Surface):
         picture.setDevicePixelRatio(2)
         picture.fill(color("card"))
         self.hide_cursor()
+        self.set_drawn(True)
         self.render(picture)
+        self.set_drawn(False)
         if not picture.save(str(path), "PNG"):
             raise OSError(f"{path.name} cannot be written")
 

@@ -377,11 +377,17 @@ def test_png_is_written_at_twice_the_size(qtbot, tmp_path):
     picture = QImage(str(tmp_path / "loss.png"))
     assert (picture.width(), picture.height()) == (1200, 600)
     assert QColor(DARK.series[0]).name() in inks(picture)
+    pixels = np.frombuffer(
+        picture.convertToFormat(QImage.Format.Format_RGB32).constBits(), dtype=np.uint32
+    ).reshape(600, 1200)
+    one, other = pixels[20:500:2, 100:1100:2], pixels[21:501:2, 101:1101:2]
+    drawn = one != one[0, 0]
+    assert (one[drawn] == other[drawn]).mean() < 0.4, "not one of half the size, enlarged"
 
 
 def test_an_export_that_fails_is_told_not_raised(qtbot, tmp_path, monkeypatch):
     loss = trained(qtbot)
-    for suffix in ("png", "csv"):
+    for suffix in ("png", "svg", "csv"):
         path = str(tmp_path / "no such folder" / f"loss.{suffix}")
         monkeypatch.setattr(exportable, "ask_where_to_save", lambda *_, path=path: path)
         entry = next(a for a in loss.menu().actions() if a.text() == f"Export {suffix.upper()}…")
