@@ -1,8 +1,9 @@
 """How long training waits while a checkpoint is written, beside a step's time: python -m benchmarks.saving
 
 A checkpoint is begun after a step, as the keeper does, and written while the next gradients are computed.
-What training waits is the time to begin it and the time the next change of weights is held up. Beside it is
-torch.save of the same tensors, flushed to the same disk, for which training waits all the time.
+What training waits is the time to begin it and the time the next change of weights is held up. What it costs
+in all is how much longer that step takes: the writer needs the processor too. Beside it is torch.save of the
+same tensors, flushed to the same disk, for which training waits all the time.
 """
 
 from __future__ import annotations
@@ -61,14 +62,15 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def saved(training: Training, path: Path) -> tuple[float, float, int]:
-    """Seconds that training waits, seconds until the file is there, and its bytes."""
+def saved(training: Training, path: Path) -> tuple[float, float, float, int]:
+    """Seconds that training waits, that the step takes with it, and until the file is there; its bytes."""
     begun = time.perf_counter()
     saving = Saving(path, training.checkpoint())
     waits = time.perf_counter() - begun
     training.step(saving.release)
+    step = time.perf_counter() - begun
     size = saving.wait()
-    return waits + saving.waited, time.perf_counter() - begun, size
+    return waits + saving.waited, step, time.perf_counter() - begun, size
 
 
 def saved_by_torch(training: Training, path: Path) -> None:
@@ -82,16 +84,19 @@ def row(training: Training, rounds: int) -> str:
     """Medians, of work done in turns: whatever else the machine does meets all alike."""
     for _ in range(2):
         training.step()
-    times: list[tuple[float, float, float, float]] = []
+    times: list[tuple[float, ...]] = []
     with tempfile.TemporaryDirectory(dir=".") as folder:
         path, other = Path(folder) / "x.safetensors", Path(folder) / "x.pt"
         for _ in range(rounds):
             step = seconds(training.step)
-            waits, took, size = saved(training, path)
-            times.append((step, waits, took, seconds(lambda: saved_by_torch(training, other))))
-    step, waits, took, theirs = (statistics.median(column) for column in zip(*times, strict=True))
-    ours = f"{size / 2**20:6.0f} MB {step:7.2f} s {waits:7.2f} s {waits / step:10.0%} {took:8.2f} s"
-    return f"{ours} {theirs:9.2f} s"
+            waits, beside, took, size = saved(training, path)
+            theirs = seconds(lambda: saved_by_torch(training, other))
+            times.append((step, waits, beside - step, took, theirs))
+    step, waits, longer, took, theirs = (statistics.median(column) for column in zip(*times, strict=True))
+    return (
+        f"{size / 2**20:6.0f} MB {step:7.2f} s {waits:7.2f} s {longer:7.2f} s {longer / step:10.0%} "
+        f"{took:8.2f} s {theirs:9.2f} s"
+    )
 
 
 def main() -> None:
@@ -104,9 +109,8 @@ def main() -> None:
     threads = f"{torch.get_num_threads()} threads"
     print(f"{platform.platform()}, {chosen.device}, {threads}, torch {torch.__version__}")
     sizes = (("tiny", 2, 32),) if chosen.toy else SIZES
-    print(
-        f"{'':10} {'file':>9} {'step':>9} {'waits':>9} {'of a step':>10} {'written':>10} {'torch.save':>11}"
-    )
+    heads = {"file": 9, "step": 9, "waits": 9, "longer": 9, "of a step": 10, "written": 10, "torch.save": 11}
+    print(" " * 10, *(f"{head:>{width}}" for head, width in heads.items()))
     configs = {preset.name: preset.alone() for preset in presets()}
     for name, batch, context in sizes:
         training = Training(configs[name], batch, context, chosen.device)
