@@ -364,5 +364,7 @@ class Store(QObject):
                 getattr(self, TOLD[type(event)]).emit(event)
 
     def _update(self, **changes: Any) -> None:
-        self.state = dataclasses.replace(self.state, **changes)
-        self.changed.emit(self.state)
+        self.state = told = dataclasses.replace(self.state, **changes)
+        self.changed.emit(told)
+        if self.state is not told:  # who heard of it changed more: nobody is left with what was before
+            self.changed.emit(self.state)

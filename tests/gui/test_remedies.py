@@ -114,3 +114,13 @@ def test_another_file_that_is_opened_meanwhile_is_not_trained(desk):
     desk.remedies.apply(BACK)
     desk.opened("/another")
     assert desk.sent == [Open("/last")]
+
+
+def test_what_a_click_changes_as_training_ends_is_shown(desk):
+    desk.train()
+    shown = []
+    desk.store.changed.connect(lambda state: shown.append(state.config.train.batch_size))
+    desk.remedies.apply(Remedy("Use batch size 8", "train", {"batch_size": 8}))
+    desk.store.happened([Stopped("train")])
+    assert desk.store.state.config.train.batch_size == 8
+    assert shown[-1] == 8
