@@ -112,9 +112,9 @@ class Saving:
                 _flush(file)
             finally:
                 os.close(file)
+            for name in self._names:  # first: who is killed in between comes to this step again
+                name_again(partial, name)
             partial.replace(target)
-            for name in self._names:
-                name_again(target, name)
             _flush_folder(target.parent)
         finally:
             with contextlib.suppress(OSError):

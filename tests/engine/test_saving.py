@@ -3,6 +3,7 @@
 import errno
 import os
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -140,6 +141,20 @@ def test_other_names_are_of_the_same_file(tmp_path):
     assert best.samefile(path)
     Saving(path, Content(one=torch.tensor(1.0))).wait()
     assert same(best, some())
+
+
+def test_the_file_has_its_other_names_before_its_own(tmp_path, monkeypatch):
+    """Who is killed in between goes on from the file before, and gives them again."""
+    path, best = tmp_path / "last.safetensors", tmp_path / "best.safetensors"
+    replace, replaced = Path.replace, []
+
+    def noted(self, target):
+        replaced.append(target)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", noted)
+    Saving(path, Content(**some()), [best]).wait()
+    assert replaced == [best, path]
 
 
 @pytest.mark.parametrize("place", [0, 1, 3, 60])
