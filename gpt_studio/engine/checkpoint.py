@@ -140,6 +140,15 @@ def load(path: str | Path) -> Checkpoint:
         raise _damaged() from error
 
 
+def step_of(path: Path) -> int:
+    """The step a checkpoint says it holds; 0 where there is none that can be read."""
+    try:
+        with safe_open(path, "pt") as file:
+            return int((file.metadata() or {})["step"])
+    except Exception:  # there is no list of what a damaged file may provoke
+        return 0
+
+
 def _foreign() -> StudioError:
     return StudioError("This file is not a GPT Studio checkpoint.", kept=KEPT, tries=TRIES)
 

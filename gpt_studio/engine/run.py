@@ -98,6 +98,11 @@ class Run:
             case TextsChanged():
                 self.history.marks.append(self.texts_note)
 
+    def leave_if_taken_further(self) -> None:
+        """Leave the folder to whoever has gone on with the run meanwhile: from here it is a fork."""
+        if self.folder and checkpoint.step_of(self.folder.last) > self.step:
+            self.parent, self.folder = (self.folder.path.name, self.step), None
+
     def renew_optimizer(self, config: TrainConfig) -> None:
         """Make the optimizer anew for a plan, on the model's device; it remembers what it knew."""
         self.optimizer = make_optimizer(self.model, config, moments(self.model, self.optimizer))

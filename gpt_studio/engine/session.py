@@ -186,16 +186,23 @@ class Session:
                 self._replace(run)
                 yield run.described(self._device)
             keeper = yield from self._kept(request, run, dataset)
+            if keeper and run.folder:
+                place = run.folder.path
+                news = [RunBegun(str(place), name_of(place), run.step), *news]
             yield from self._learn(Training(run, dataset, keeper), news, left)
         finally:
             self._busy, self._training = False, None
             return_memory()
 
     def _kept(self, request: Train, run: Run, dataset: Dataset) -> Generator[Event, None, Keeper | None]:
-        """Begin to write the run down. A disk that cannot be written to is no reason not to train."""
+        """Begin to write the run down. A disk that cannot be written to is no reason not to train.
+
+        Nothing is told once there is a keeper: whoever ends the job has to end that one too.
+        """
         device = self._knowledge.device(self._device, run.held)
         speed = self._knowledge.speed(run.config, self._device)
         try:
+            run.leave_if_taken_further()
             folder = run.folder or folder_for(run, request.folder, request.name)
             facts = about(run, dataset.report, device, speed)
             keeper = Keeper(folder, run.config, run.checkpoint, facts, run.history.bytes_per_token)
@@ -205,7 +212,6 @@ class Session:
             yield NotKept(error.what, error.tries)
             return None
         run.folder = folder
-        yield RunBegun(str(folder.path), name_of(folder.path), run.step)
         return keeper
 
     def _learn(self, training: Training, news: Iterable[Event], left: int) -> Job:

@@ -8,7 +8,14 @@ from dataclasses import replace
 
 from gpt_studio.core.config import RunConfig, TrainConfig
 from gpt_studio.core.events import Event
-from gpt_studio.core.run_events import Marked, MemoryMeasured, PlanChanged, StoppedEarly, TextsChanged
+from gpt_studio.core.run_events import (
+    Marked,
+    MemoryMeasured,
+    PlanChanged,
+    Sampled,
+    StoppedEarly,
+    TextsChanged,
+)
 from gpt_studio.core.runner import Ending, Job
 from gpt_studio.engine.data import Dataset
 from gpt_studio.engine.generator import release
@@ -25,6 +32,7 @@ class Training:
         self._run = run
         self._keeper = keeper
         self._early = False
+        self._untold: list[Event] = []  # what became of the folder; told however training ends
         self.peak = 0  # bytes of memory, the most so far
         self._first = run.step + 1
         self._trainer = Trainer(
@@ -74,9 +82,11 @@ class Training:
         yield from self._taken(PlanChanged(self._trainer.config, mark))
 
     def sample(self) -> Job:
-        """Write the samples of the step there is."""
+        """Write samples now. Each stands at the step it is whole at: others may have come meanwhile."""
         run = self._run
         for event in samples(run.model, run.tokenizer, run.config, run.step, lambda: run.step):
+            if isinstance(event, Sampled):
+                event = Sampled(replace(event.sample, step=run.step))
             yield from self._taken(event)
 
     def keep(self) -> Job:
@@ -96,14 +106,20 @@ class Training:
             self.peak = event.peak
         self._run.record(event)
         noted = Marked(self._run.texts_note) if isinstance(event, TextsChanged) else event
-        told = list(self._keeper.hear(noted)) if self._keeper else []
+        if self._keeper:
+            self._untold += self._keeper.hear(noted)
         yield event
-        yield from told
+        yield from self._told()
+
+    def _told(self) -> Job:
+        while self._untold:
+            yield self._untold.pop(0)
 
     def _closed(self, status: str) -> Job:
         if self._keeper:
             keeper, self._keeper = self._keeper, None
-            yield from keeper.close(status)
+            self._untold += keeper.close(status)  # at once: nothing may end it halfway
+        yield from self._told()
 
     def _best(self) -> str:
         folder = self._run.folder

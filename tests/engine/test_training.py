@@ -9,12 +9,13 @@ from gpt_studio.core import paths
 from gpt_studio.core.config import DataConfig, GPTConfig, RunConfig, TrainConfig
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import Opened
-from gpt_studio.core.lock import Lock
+from gpt_studio.core.lock import Lock, is_held
 from gpt_studio.core.requests import Calibrate, Keep, Open, Replan, SampleNow, Train
 from gpt_studio.core.run_events import Kept, NotKept, PlanChanged, RunBegun, Sampled, Step, StoppedEarly
 from gpt_studio.core.runner import ended
 from gpt_studio.core.runs import RunFolder, read_metrics, read_samples
 from gpt_studio.engine import checkpoint
+from gpt_studio.engine.keeper import Keeper
 from gpt_studio.engine.session import Session
 
 MODEL = GPTConfig(num_layers=1, heads=2, embed_size=32, max_length=16, vocab_size=257, dropout=0.1)
@@ -94,7 +95,7 @@ def test_the_time_foreseen_is_written_down(session, config, attention):
 def test_who_is_stopped_has_said_what_is_kept(session, config):
     job, before = begun(session, Train(config), 7)
     last = list(ended(job))
-    assert only(Kept, last).step == 7
+    assert [event.step for event in last if isinstance(event, Kept)][-1] == 7
     folder = folder_of(before)
     assert (about(folder)["status"], checkpoint.load(folder.last).step) == ("stopped", 7)
 
@@ -223,3 +224,52 @@ def test_stopping_early_names_the_best_weights(session, config):
     best = checkpoint.load(early.checkpoint)
     assert best.step == early.best_step
     assert about(folder_of(events))["status"] == "early"
+
+
+def test_who_ends_training_as_it_begins_holds_no_lock(session, config):
+    job = session.start(Train(config))
+    folder = folder_of([next(event for event in job if isinstance(event, RunBegun))])
+    list(ended(job))
+    assert not is_held(folder.lock)
+    assert about(folder)["status"] == "stopped"
+
+
+def test_what_became_of_a_checkpoint_is_told_however_training_ends(session, config, monkeypatch):
+    job, _ = begun(session, Train(config), 7)
+    kept = only(Kept, do(session, Keep()))
+    monkeypatch.setattr(Keeper, "hear", lambda self, event: iter([kept]))
+    assert any(isinstance(event, Step) for event in job)
+    assert kept in list(ended(job))
+
+
+def test_a_run_that_another_took_further_is_left_to_it(session, config):
+    job, before = begun(session, Train(config), 6)
+    list(ended(job))
+    folder, fresh = folder_of(before), Session()
+    opened = only(Opened, do(fresh, Open(str(folder.last))))
+    whole = do(fresh, Train(opened.config, resume=True))
+    assert folder_of(whole) == folder
+    late = folder_of(do(session, Train(config, resume=True)))
+    assert late != folder
+    assert checkpoint.load(folder.last).step == 20
+    assert about(late)["parent"] == {"run": folder.path.name, "step": 6}
+    assert losses(late) == losses(folder)
+
+
+def test_samples_that_take_several_steps_stand_where_they_ended(session, config):
+    job, before = begun(session, Train(config), 8)
+    writing = session.start(SampleNow())
+    next(writing)
+    while not (isinstance(event := next(job), Step) and event.step == 12):
+        pass
+    sample = only(Sampled, [event for event in writing if event]).sample
+    assert sample.step == 12
+    list(ended(job))
+    assert [one.step for one in read_samples(folder_of(before).samples)] == [10, 12]
+
+
+def test_a_run_that_is_stopped_while_it_ends_has_ended(session, config):
+    job, before = begun(session, Train(config), 20)
+    assert any(isinstance(event, Kept) and event.step == 20 for event in job)
+    list(ended(job))
+    assert about(folder_of(before))["status"] == "finished"
