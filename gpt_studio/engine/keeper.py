@@ -96,6 +96,7 @@ class Keeper:
             self._writer = RunWriter(folder, config, bytes_per_token, lambda: snapshot().history)
             self._know(**about)
             self._writer.describe(config, status="training")
+            self._rotate()
         except BaseException:
             self._lock.release()
             raise

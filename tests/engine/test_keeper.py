@@ -329,6 +329,14 @@ def test_what_a_killed_writer_left_is_removed(tmp_path):
     assert list(folder.path.rglob("*.partial")) == []
 
 
+def test_what_a_killed_writer_did_not_remove_is_removed(tmp_path):
+    run = Run(tmp_path / "run", save_every=1, keep=3)
+    run.learn_to(3)
+    run.close()
+    Run(tmp_path / "run", run.history, 3, keep=1).close()
+    assert [path.stem for path in run.folder.checkpoints()[1:]] == ["step-000003"]
+
+
 def test_a_fork_has_the_curves_of_its_parent(tmp_path):
     parent = Run(tmp_path / "parent")
     parent.learn_to(8)
