@@ -321,6 +321,7 @@ class Opened(Event):
     parameters: int
     device: str
     folder: str = ""  # of the run that training it would go on with; else it would be a new run
+    name: str = ""  # what that run is called
 
 
 @dataclass(frozen=True)

@@ -264,8 +264,17 @@ class Session:
 
     def _open(self, request: Open) -> Job:
         run = self._opened(request.path, request.fork)
-        history, folder = copy.deepcopy(run.history), str(run.folder.path) if run.folder else ""
-        yield Opened(request.path, run.config, run.step, history, run.parameters, self._device, folder)
+        place = run.folder.path if run.folder else None
+        yield Opened(
+            request.path,
+            run.config,
+            run.step,
+            copy.deepcopy(run.history),
+            run.parameters,
+            self._device,
+            folder=str(place or ""),
+            name=name_of(place) if place else "",
+        )
 
     def _open_demo(self) -> Job:
         yield DemoOpened(

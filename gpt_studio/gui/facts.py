@@ -38,7 +38,7 @@ from gpt_studio.core.run_events import (
     Step,
     StoppedEarly,
 )
-from gpt_studio.gui.state import State, checkpoint_name
+from gpt_studio.gui.state import State
 
 Changes = dict[str, Any]
 NO_MODEL: Changes = {
@@ -163,7 +163,7 @@ def _opened(state: State, opened: Opened) -> Changes:
         "model": Built(config, opened.parameters, opened.device, step, history.bytes_per_token),
         "path": opened.path,
         "folder": opened.folder,
-        "run_name": checkpoint_name(opened.path) if opened.folder else "",
+        "run_name": opened.name,
         "seconds_per_step": 0.0,
         "step": step,
         "saved_step": step,

@@ -12,6 +12,7 @@ from gpt_studio.core.events import Opened
 from gpt_studio.core.lock import Lock, is_held
 from gpt_studio.core.requests import Calibrate, Keep, Open, Replan, SampleNow, Train
 from gpt_studio.core.run_events import Kept, NotKept, PlanChanged, RunBegun, Sampled, Step, StoppedEarly
+from gpt_studio.core.run_index import rename
 from gpt_studio.core.runner import ended
 from gpt_studio.core.runs import RunFolder, read_metrics, read_samples
 from gpt_studio.engine import checkpoint
@@ -106,9 +107,10 @@ def test_a_run_goes_on_in_its_folder_as_if_never_stopped(session, config, step):
     job, before = begun(session, Train(config), step)
     job.close()
     folder = folder_of(before)
+    rename(folder.path, "Cats")
     fresh = Session()
     opened = only(Opened, do(fresh, Open(str(folder.last))))
-    assert (opened.folder, opened.step) == (str(folder.path), step)
+    assert (opened.folder, opened.name, opened.step) == (str(folder.path), "Cats", step)
     do(fresh, Train(opened.config, resume=True))
     assert losses(folder) == whole
     assert about(folder)["status"] == "finished"
@@ -142,6 +144,7 @@ def test_a_fork_without_a_change_retraces_its_parent(session, config):
     assert fork != parent
     assert losses(fork) == losses(parent)
     assert about(fork)["parent"] == {"run": parent.path.name, "step": 10}
+    assert [(mark.step, mark.kind) for mark in read_metrics(fork.metrics).marks] == [(10, "fork")]
 
 
 def test_the_last_checkpoint_can_be_forked_too(session, config):
