@@ -20,15 +20,16 @@ class Closing(QObject):
     """Decides whether the window may close now; where it may not yet, it closes as soon as it may.
 
     Signals:
-        waiting: it closes as soon as a file is written.
+        waiting: what it closes after, in one sentence.
     """
 
-    waiting = Signal()
+    waiting = Signal(str)
 
     def __init__(self, store: Store, files: Files, worker: Worker, window: QWidget) -> None:
         super().__init__(window)
         self._store, self._files, self._worker, self._window = store, files, worker, window
-        self._agreed = False  # a person has been asked
+        self._agreed = False  # a person has been asked about what is not saved
+        self._stops = False  # training, because a person has agreed to
         self._waits = False  # for a file, or for training to end
         store.changed.connect(self._look)
         store.failed.connect(self._failed)
@@ -37,21 +38,21 @@ class Closing(QObject):
         state = self._store.state
         if not self._worker.isRunning():
             return True
-        if state.training and not self._agreed:
+        if state.training:
+            if self._stops:  # and does not want to wait: it ends behind the scenes
+                return True
             if self._ask(state):
-                self._agreed = True
-                self._later()
+                self._stops = self._waits = True
+                self.waiting.emit("Closes as soon as the run is saved")
+                self._store.stop_training()
+                self._look(self._store.state)
             return False
-        if state.training and state.not_kept:  # what is learned has to be saved somewhere else
-            self._store.stop_training()
-            self._agreed, self._waits = False, True
-            return False
-        if state.unsaved and not state.training and not self._agreed:
+        if state.unsaved and not self._agreed:
             self._files.guard(self._close_now)
             return False
         if state.filing:
             self._waits = True
-            self.waiting.emit()
+            self.waiting.emit("Closes as soon as the file is written")
             return False
         return True
 
@@ -79,9 +80,9 @@ class Closing(QObject):
 
     def _look(self, state: State) -> None:
         if self._waits and not state.filing and not state.training:
-            self._waits = False
+            self._stops = self._waits = False
             self._later()
 
     def _failed(self, failure: Failed) -> None:
         if failure.kind == "file":
-            self._agreed = self._waits = False
+            self._agreed = self._stops = self._waits = False

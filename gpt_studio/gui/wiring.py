@@ -103,7 +103,7 @@ def _wire_frame(window: Window) -> None:
     window.remedies.told.connect(lambda text: status.note(text, "check", "ok"))
     status.queue_wanted.connect(window.start_queue)
     status.best_wanted.connect(window.use_best)
-    window.closing.waiting.connect(lambda: status.note("Closes as soon as the file is written"))
+    window.closing.waiting.connect(lambda text: status.note(text))
     folders.noted.connect(lambda text: status.note(text, "trash"))
     window.files.recent_changed.connect(window.fill_recent)
     window.tabs.changed.connect(window.show_page)

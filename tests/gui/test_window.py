@@ -49,6 +49,7 @@ from gpt_studio.core.run_events import (
     StoppedEarly,
     TextsChanged,
 )
+from gpt_studio.core.runner import Ending
 from gpt_studio.gui import window as window_module
 from gpt_studio.gui.buttons import Button, ToolButton
 from gpt_studio.gui.closing import Closing
@@ -74,6 +75,7 @@ class PretendSession:
         self.ended = []
         self.slow = False  # saving takes until this is taken back
         self.demo = None  # the demo model, if there is one
+        self.last = None  # what is told of the run's folder when training is stopped
 
     def greet(self):
         yield Ready((GPU, CPU), "cuda:0")
@@ -87,6 +89,8 @@ class PretendSession:
                 try:
                     while True:
                         yield None
+                except Ending:
+                    yield self.last
                 finally:
                     self.ended.append("train")
             case OpenDemo():
@@ -384,6 +388,7 @@ def test_closing_while_training_asks_once_and_ends_it(qtbot, window, session, mo
     window.close()
     assert window.isVisible()
     assert window.store.state.training
+    session.last = Kept("last.safetensors", 1, 5, 0.0)
     asked = answer_closing(monkeypatch, True)
     window.close()
     qtbot.waitUntil(lambda: not window.isVisible())
@@ -392,9 +397,14 @@ def test_closing_while_training_asks_once_and_ends_it(qtbot, window, session, mo
     assert session.ended == ["train"], "what was learned could be saved"
 
 
-def test_closing_what_is_not_being_saved_asks_where_to(qtbot, window, session, monkeypatch, tmp_path):
+@pytest.mark.parametrize("before", [True, False], ids=["known before", "only at the end"])
+def test_closing_what_is_not_being_saved_asks_where_to(qtbot, window, session, monkeypatch, tmp_path, before):
     train_one(qtbot, window)
-    window.store.happened([NotKept("The disk is full.")])
+    window.store.happened([RunBegun("/runs/foxes", "Foxes", 0)])
+    if before:
+        window.store.happened([NotKept("The disk is full.")])
+    else:
+        session.last = NotKept("The disk is full.")
     answer_closing(monkeypatch, True)
     answer(monkeypatch, ANSWERS.Save)
     file = str(tmp_path / "kept.safetensors")
@@ -402,6 +412,18 @@ def test_closing_what_is_not_being_saved_asks_where_to(qtbot, window, session, m
     window.close()
     qtbot.waitUntil(lambda: not window.isVisible())
     assert asked(session, Save) == [Save(file)]
+
+
+def test_who_closes_twice_does_not_wait_for_a_long_step(qtbot, window, session, monkeypatch):
+    train_one(qtbot, window)
+    monkeypatch.setattr(window.store, "stop_training", lambda: None)  # it does not come to an end
+    asked = answer_closing(monkeypatch, True)
+    window.close()
+    assert window.isVisible()
+    assert "as soon as the run is saved" in window.status.text()
+    window.close()
+    assert not window.isVisible()
+    assert (asked, session.ended) == ([1], ["train"])
 
 
 # ---------------------------------------------------------------- runs and their folders
