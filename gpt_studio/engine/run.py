@@ -27,6 +27,7 @@ from gpt_studio.core.run_events import (
     Step,
     TextsChanged,
 )
+from gpt_studio.core.run_index import name_of
 from gpt_studio.core.runs import RunFolder, new_folder, read_about
 from gpt_studio.core.speed import Speed, run_time
 from gpt_studio.engine import checkpoint
@@ -103,6 +104,13 @@ class Run:
         if self.folder and checkpoint.step_of(self.folder.last) > self.step:
             self.parent, self.folder = (self.folder.path.name, self.step), None
 
+    @property
+    def _begins(self) -> Mark:
+        """What training says of itself where it goes on."""
+        if self.parent and not self.folder:
+            return Mark(self.step, "fork", f"Forked from {name_of(Path(self.parent[0]))}")
+        return Mark(self.step, "resumed", "Resumed")
+
     def renew_optimizer(self, config: TrainConfig) -> None:
         """Make the optimizer anew for a plan, on the model's device; it remembers what it knew."""
         self.optimizer = make_optimizer(self.model, config, moments(self.model, self.optimizer))
@@ -140,7 +148,7 @@ class Run:
             )
         with out_of_memory_explained(no_room_for_the_model):
             self.renew_optimizer(config.train)
-        news: list[Event] = []
+        news: list[Event] = [Marked(self._begins)]
         if self.fingerprint not in ("", dataset.report.fingerprint):
             news.append(TextsChanged(self.step))
         if changes := in_words(self.config.train, config.train):
@@ -153,9 +161,7 @@ def built(config: RunConfig, dataset: Dataset, device: str) -> Run:
     """A new model for these texts."""
     with out_of_memory_explained(no_room_for_the_model):
         torch.manual_seed(config.train.seed)
-        model = GPT(config.model).to(
-            device
-        )  # made on the CPU, so that a seed gives the same weights everywhere
+        model = GPT(config.model).to(device)  # made on the CPU: the same weights on any device
         optimizer = make_optimizer(model, config.train)
     run = Run(config, dataset.tokenizer, model, optimizer, fingerprint=dataset.report.fingerprint)
     run.history.bytes_per_token = dataset.bytes_per_token
