@@ -41,6 +41,7 @@ from gpt_studio.engine.shortage import no_room_to_save
 from gpt_studio.engine.tensorboard import TensorBoard
 
 AT_LEAST = 300.0  # seconds between two checkpoints
+FIRST = 20.0  # seconds until the first, without which an interrupted run could not go on
 RETRY = 3.0  # seconds between two tries to write what could not be written
 LOCK_TRIES = 10  # who looks whether a run is being written holds its lock for a moment
 LEARNED = Step | Evaluated | Examined | Sampled | Marked | PlanChanged  # what a checkpoint has to have
@@ -72,7 +73,9 @@ class Keeper:
         self._clock = clock
         begun = snapshot()
         best = begun.history.best_validation
-        self._step, self._best = begun.step, best[1] if best else math.inf
+        self._step = begun.step
+        self._best = self._best_kept = best[1] if best else math.inf  # the second is in the file already
+        self._loss = math.inf  # of the latest validation
         self._seconds = begun.history.row(-1)["seconds"] if begun.history else 0.0
         self._to_come: list[type[Event]] = []  # after the step there is
         self._holds_out = True  # texts, as far as is known
@@ -152,8 +155,9 @@ class Keeper:
                 self._seconds = values["seconds"]
             case Evaluated(_, loss):
                 self._holds_out = self._is_due = True
-                self._is_best = loss < self._best
-                self._best = min(self._best, loss)
+                self._is_best, self._loss = loss < self._best, loss
+            case Marked(mark) if mark.kind == "texts":
+                self._best = self._best_kept = math.inf  # losses on other texts are no measure
             case PlanChanged(config):
                 self._config = config
                 self._writer.know(config)
@@ -206,7 +210,7 @@ class Keeper:
     # ------------------------------------------------------------ checkpoints
 
     def _save_if_due(self) -> Iterator[Event]:
-        late = self._clock() - self._saved_at >= AT_LEAST
+        late = self._clock() - self._saved_at >= (AT_LEAST if self._kept_step else FIRST)
         exactly = self._is_best or self._is_numbered  # this step and no later one
         if not (self._is_due or exactly or late):
             return
@@ -237,7 +241,7 @@ class Keeper:
         names = []
         if self._is_best and not self._to_come:
             names.append(self._folder.best)
-            self._is_best = False
+            self._is_best, self._best = False, self._loss
         if self._is_numbered and not self._to_come:
             self._is_numbered = False
             path = self._folder.numbered(self._step)
@@ -267,6 +271,7 @@ class Keeper:
         self._saving = None
         waited = self._waited + saving.waited + time.perf_counter() - before
         self._saved_at, self._kept_step, self._unsaved = self._clock(), self._saving_step, False
+        self._best_kept = self._best
         self._rotate()
         yield Kept(str(self._folder.last), self._kept_step, size, waited)
         yield from self._say_if_well()
@@ -315,6 +320,7 @@ class Keeper:
 
     def _not_saved(self, error: StudioError) -> Iterator[Event]:
         self._unsaved = self._is_due = self._is_new = True
+        self._best = self._best_kept
         yield from self._say_once(error)
 
     def _say_once(self, error: StudioError) -> Iterator[Event]:

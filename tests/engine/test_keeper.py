@@ -185,6 +185,24 @@ def test_where_nothing_is_held_out_it_is_saved_all_the_same(run):
     assert not run.folder.best.exists()
 
 
+def test_the_first_comes_soon_so_that_a_killed_run_can_go_on(tmp_path):
+    run = Run(tmp_path / "run", evaluate_every=1000)
+    run.now += 19
+    run.learn()
+    run.settle()
+    assert run.kept() == []
+    run.now += 1
+    run.learn()
+    run.settle()
+    assert held(run.folder.last) == 2
+    run.now += 30
+    run.learn()
+    run.learn()
+    run.settle()
+    assert run.kept() == [2]
+    run.close()
+
+
 def test_at_least_every_five_minutes(tmp_path):
     run = Run(tmp_path / "run", evaluate_every=1000)
     for _ in range(3):
