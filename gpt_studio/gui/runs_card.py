@@ -95,6 +95,7 @@ class RunsCard(Surface):
         QShortcut(QKeySequence.StandardKey.Find, self, self.open_search)
         self.export.clicked.connect(self._export)
         table.chosen.connect(self._show_actions)
+        table.chosen.connect(lambda: self._notice.say(""))
         table.open_wanted.connect(self._open)
         table.delete_wanted.connect(self._delete)
         table.menu_wanted.connect(lambda at: self.menu().popup(at))
@@ -211,6 +212,9 @@ class RunsCard(Surface):
         row = self.table.current()
         if row and row.run.checkpoints:
             self.open_wanted.emit(str(row.run.checkpoints[0]))
+        elif row and row.queue < 0:
+            when = "is still to come" if row.status in RUNNING else "would have come later"
+            self._notice.say(f"“{row.run.name}” cannot be opened: its first checkpoint {when}.")
 
     def _delete(self) -> None:
         current = self.table.current()

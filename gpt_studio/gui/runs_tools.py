@@ -15,6 +15,8 @@ from gpt_studio.gui.runs_model import Row as RunRow
 from gpt_studio.gui.theme import follow, look, style_font
 from gpt_studio.gui.widgets import ElidedLabel, Hairline, IconLabel, Label
 
+NO_CHECKPOINT = "It has no checkpoint yet, or ended before its first"
+
 
 class Notice(QWidget):
     """Why something was not done, in one line; hidden while there is nothing to say."""
@@ -67,8 +69,9 @@ class Actions(QWidget):
         if row is None:
             return
         kept = bool(row.run.checkpoints)
-        self.open.setEnabled(kept)
-        self.fork.setEnabled(kept)
+        for button in (self.open, self.fork):
+            button.setEnabled(kept)
+            button.setToolTip("" if kept else NO_CHECKPOINT)
         self.delete.setEnabled(row.status not in RUNNING)
         self._facts.setText(_facts(row.run))
 
@@ -82,8 +85,9 @@ def _facts(run: RunSummary) -> str:
         return run.problem
     steps = run.config.train.steps if run.config else run.step
     told = f"Step {units.number(run.step)} of {units.number(steps)}"
+    kept = "" if run.checkpoints else " · no checkpoint"
     day = f" · begun {run.begun[:10]}" if run.begun else ""
-    return f"{told}{day}{f' · {run.notes.splitlines()[0]}' if run.notes else ''}"
+    return f"{told}{kept}{day}{f' · {run.notes.splitlines()[0]}' if run.notes else ''}"
 
 
 class Notes(QPlainTextEdit):

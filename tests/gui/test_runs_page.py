@@ -286,6 +286,20 @@ def kept(page, table):
     return paths
 
 
+def test_a_run_without_a_checkpoint_says_why_it_is_not_opened(page, table, qtbot):
+    page.show_runs((*runs_of("a", status="interrupted", checkpoints=()), *runs_of("b")))
+    table.select(0)
+    tools = page.card.tools
+    assert not tools.open.isEnabled()
+    assert "no checkpoint" in tools.open.toolTip()
+    assert "no checkpoint" in tools.facts()
+    with qtbot.assertNotEmitted(page.open_wanted):
+        qtbot.keyClick(table, Qt.Key.Key_Return)
+    assert "cannot be opened" in page.card.notice()
+    table.select(1)
+    assert page.card.notice() == ""
+
+
 def test_a_run_is_opened_by_button_key_and_double_click(page, table, kept, qtbot):
     for act in (
         page.card.tools.open.click,
