@@ -88,9 +88,9 @@ def percent(share: float, decimals: int = 0) -> str:
 
 
 def rate(value: float) -> str:
-    """A learning rate: 0.00024 → "2.4e−4"; from 0.01 on it is written out."""
+    """A learning rate: 0.00024 → "2.4e−4"; from 0.01 on it is written out: 0.791122 → "0.79"."""
     if not value or abs(value) >= 0.0095:
-        return f"{value:g}".replace("-", MINUS)
+        return f"{value:.{2 if abs(value) < 0.995 else 4}g}".replace("-", MINUS)
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}".replace("-", MINUS)
 

@@ -291,7 +291,7 @@ class _Heads(QHeaderView):
             painter.setFont(style_font("small"))
             metrics = QFontMetricsF(painter.font())
             room = area.width() - look.px(MARK)
-            name = metrics.elidedText(run.name, Qt.TextElideMode.ElideRight, room)
+            name = metrics.elidedText(run.name, Qt.TextElideMode.ElideMiddle, room)
             left = area.right() - metrics.horizontalAdvance(name) - look.px(8)
             paint_mark(painter, MARKS[run.slot], QPointF(left, area.center().y()), series(run.slot))
             painter.setPen(color("text2"))

@@ -186,6 +186,8 @@ class NumberField(QLineEdit):
         """The value in full: what is shown always reads back as the same number."""
         if self._whole:
             return str(value)
+        if self._scientific and 0.0095 <= abs(value) < 1000:
+            return f"{value:.12g}"  # as units.rate writes it: 1, not 1e0
         if self._scientific and value:
             mantissa, exponent = f"{value:.11e}".split("e")
             return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"

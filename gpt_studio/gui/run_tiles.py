@@ -108,7 +108,9 @@ def trend(history: History) -> str:
     for least, window, text, decimals in WINDOWS:
         if len(history) >= least:
             slope = linear_regression(history.steps[-window:], history.columns["loss"][-window:]).slope
-            return f"{_signed(slope * window, decimals)} / {text} steps"
+            change = slope * window
+            few = min(decimals, 1) if abs(change) >= 9.95 else decimals  # so that it fits into the tile
+            return f"{_signed(change, few)} / {text} steps"
     return ""
 
 

@@ -82,7 +82,15 @@ def test_duration(seconds, text):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(2.4e-4, "2.4e−4"), (6e-4, "6e−4"), (0, "0"), (1.0, "1"), (0.05, "0.05"), (9.99e-4, "1e−3")],
+    [
+        (2.4e-4, "2.4e−4"),
+        (6e-4, "6e−4"),
+        (0, "0"),
+        (1.0, "1"),
+        (0.05, "0.05"),
+        (9.99e-4, "1e−3"),
+        (0.791122, "0.79"),
+    ],
 )
 def test_rate(value, text):
     assert units.rate(value) == text

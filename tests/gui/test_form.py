@@ -158,6 +158,9 @@ def test_scientific_numbers_are_understood_and_shown(qtbot):
     assert owner.config.learning_rate == 2.5e-4
     QTest.keyClick(field, Qt.Key.Key_Return)
     assert field.text() == "2.5e−4"
+    type_into(field, "1.0")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert field.text() == "1"
 
 
 def test_text_that_is_no_number_leaves_the_old_value_in_force(model):

@@ -271,6 +271,8 @@ def test_the_trend_is_what_the_last_steps_really_did(page):
     page.append([step_at(150, loss=7.5)])
     page._show_figures()
     assert page.tiles.loss.caption() == "−1.00 / 100 steps"
+    learn(page, 200, loss=lambda step: 70 - step / 5)
+    assert page.tiles.loss.caption() == "−20.0 / 100 steps"
     learn(page, 2000, loss=lambda step: 5 - step / 10_000)
     assert page.tiles.loss.caption() == f"−0.100 / 1{SPACE}k steps"
     learn(page, 2000, loss=lambda step: 2 + step / 10_000)
