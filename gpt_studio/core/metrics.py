@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -114,8 +115,12 @@ class History:
 
     @property
     def best_validation(self) -> tuple[int, float] | None:
-        """Step and loss of the lowest validation loss so far."""
-        if not self.validation_losses:
-            return None
-        best = min(range(len(self.validation_losses)), key=self.validation_losses.__getitem__)
-        return self.validation_steps[best], self.validation_losses[best]
+        """Step and loss of the lowest validation loss, the first of equal ones."""
+        return min(self.looks, key=lambda look: look[1], default=None)
+
+    @property
+    def looks(self) -> list[tuple[int, float]]:
+        """Step and loss of each validation on the texts there are now: those on others are no measure."""
+        changed = max((mark.step for mark in self.marks if mark.kind == "texts"), default=-1)
+        first = bisect_right(self.validation_steps, changed)
+        return list(zip(self.validation_steps[first:], self.validation_losses[first:], strict=True))

@@ -179,6 +179,7 @@ class Session:
             left = self._knowledge.left_over(self._device, self._held)
             if request.resume:
                 run = self._needed_run()
+                run.leave_if_taken_further()
                 news = run.go_on(config, dataset)
             else:
                 yield Progress("train", "Building the model")
@@ -202,7 +203,6 @@ class Session:
         device = self._knowledge.device(self._device, run.held)
         speed = self._knowledge.speed(run.config, self._device)
         try:
-            run.leave_if_taken_further()
             folder = run.folder or folder_for(run, request.folder, request.name)
             facts = about(run, dataset.report, device, speed)
             keeper = Keeper(folder, run.config, run.checkpoint, facts, run.history.bytes_per_token)

@@ -330,22 +330,16 @@ class Trainer:
     def _sample(self) -> Work:
         return samples(self._step.model, self._dataset.tokenizer, self._config, self._done)
 
-    def _looks(self) -> list[tuple[float, int]]:
-        """Each validation loss with its step, since the texts are those there are now."""
-        history = self._history
-        changed = max((mark.step for mark in history.marks if mark.kind == "texts"), default=-1)
-        found = zip(history.validation_losses, history.validation_steps, strict=True)
-        return [(loss, step) for loss, step in found if step > changed]
-
     def _patience_ended(self) -> bool:
         """Whether the latest looks at the texts held out, as many as it lasts for, found nothing better."""
-        looks = self._looks()
-        _, best_step = min(looks, default=(0.0, 0))
-        return 0 < self._plan.patience <= sum(step > best_step for _, step in looks)
+        best = self._history.best_validation
+        later = sum(step > best[0] for step, _ in self._history.looks) if best else 0
+        return 0 < self._plan.patience <= later
 
     def _say_if_early(self) -> Iterator[Event]:
-        if self._futile and self._done < self._plan.steps:
-            loss, step = min(self._looks())
+        best = self._history.best_validation
+        if best and self._futile and self._done < self._plan.steps:
+            step, loss = best
             yield StoppedEarly(self._done, step, loss)
             yield Marked(Mark(self._done, "early", f"Stopped early · best at {units.number(step)}"))
 

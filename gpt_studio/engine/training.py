@@ -17,6 +17,7 @@ from gpt_studio.core.run_events import (
     TextsChanged,
 )
 from gpt_studio.core.runner import Ending, Job
+from gpt_studio.engine.checkpoint import step_of
 from gpt_studio.engine.data import Dataset
 from gpt_studio.engine.generator import release
 from gpt_studio.engine.keeper import Keeper
@@ -101,7 +102,8 @@ class Training:
             return
         if isinstance(event, StoppedEarly):
             self._early = True
-            event = replace(event, checkpoint=self._best())
+            best = self._best()
+            event = replace(event, checkpoint=best[0] if best and best[1] == event.best_step else "")
         if isinstance(event, MemoryMeasured):
             self.peak = event.peak
         self._run.record(event)
@@ -121,13 +123,12 @@ class Training:
             self._untold += keeper.close(status)  # at once: nothing may end it halfway
         yield from self._told()
 
-    def _best(self) -> str:
-        folder = self._run.folder
-        return str(folder.best) if folder and folder.best.exists() else ""
+    def _best(self) -> tuple[str, int] | None:
+        """The checkpoint of the lowest validation loss that could be kept, and its step."""
+        path = self._run.folder.best if self._run.folder else None
+        step = step_of(path) if path else 0
+        return (str(path), step) if step else None
 
     def _last_good(self) -> tuple[str, int] | None:
-        """The checkpoint of the lowest validation loss, else the last one, and its step."""
-        path, best = self._best(), self._run.history.best_validation
-        if path and best:
-            return path, best[0]
-        return self._keeper.last_good() if self._keeper else None
+        """The checkpoint to go back to, and its step."""
+        return self._best() or (self._keeper.last_good() if self._keeper else None)

@@ -355,6 +355,25 @@ def test_what_a_killed_writer_did_not_remove_is_removed(tmp_path):
     assert [path.stem for path in run.folder.checkpoints()[1:]] == ["step-000003"]
 
 
+def test_a_best_step_that_was_not_kept_is_no_measure_of_the_next(run, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    run.learn_to(4, {4: 5.0})
+    run.settle()
+    with monkeypatch.context() as patch:
+        patch.setattr(saving, "write_all", full)
+        run.learn_to(8, {8: 3.0})
+        run.settle()
+        run.learn_to(9)
+    assert run.troubles() == [NotKept]
+    run.now += 10
+    run.learn_to(12, {12: 4.0})
+    run.close()
+    assert run.troubles() == [NotKept, KeptAgain]
+    assert held(run.folder.best) == 12, "better than what was kept before"
+
+
 def test_a_fork_has_the_curves_of_its_parent(tmp_path):
     parent = Run(tmp_path / "parent")
     parent.learn_to(8)

@@ -276,3 +276,16 @@ def test_a_run_that_is_stopped_while_it_ends_has_ended(session, config):
     assert any(isinstance(event, Kept) and event.step == 20 for event in job)
     list(ended(job))
     assert about(folder_of(before))["status"] == "finished"
+
+
+def test_the_best_weights_are_the_best_on_the_texts_there_are_now(session, config):
+    do(session, Train(config))
+    other = "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich. " * 80
+    Path(config.data.corpora[0]).write_text(other, "utf-8")
+    longer = config.changed("train", {"steps": 30, "learning_rate": 1e-4})
+    events = do(session, Train(longer, resume=True))
+    folder = folder_of(events)
+    step, loss = read_metrics(folder.metrics).best_validation
+    assert step > 20
+    assert loss > min(read_metrics(folder.metrics).validation_losses), "the texts before were easier"
+    assert checkpoint.load(folder.best).step == step
