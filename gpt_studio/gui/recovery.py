@@ -7,6 +7,7 @@ from PySide6.QtCore import QObject, QSettings
 from gpt_studio.core import units
 from gpt_studio.core.errors import Remedy
 from gpt_studio.core.run_index import RunSummary
+from gpt_studio.core.runs import RunFolder
 from gpt_studio.gui.alerts import Banner, Notice
 from gpt_studio.gui.files import remembered_list
 from gpt_studio.gui.store import Store
@@ -17,7 +18,7 @@ REMEMBERED = 50
 
 
 class Recovery(QObject):
-    """Looks at the latest run when the runs are first known."""
+    """Looks at the run that was begun, gone on with or ended last when the runs are first known."""
 
     def __init__(self, store: Store, banner: Banner, settings: QSettings, parent: QObject) -> None:
         super().__init__(parent)
@@ -29,12 +30,12 @@ class Recovery(QObject):
         banner.declined.connect(self._declined)
 
     def look(self, runs: tuple[RunSummary, ...]) -> None:
-        """The runs there are, the latest first."""
+        """The runs there are."""
         if self._looked:
             return
         self._looked = True
         state = self._store.state
-        latest = runs[0] if runs else None
+        latest = max(runs, key=_described_at, default=None)
         busy = state.training or state.run is not None
         if latest and not busy and latest.status == "interrupted" and latest.checkpoints:
             self._offer(latest)
@@ -58,3 +59,11 @@ class Recovery(QObject):
         if topic == TOPIC:
             others = [folder for folder in remembered_list(self._settings, KEY) if folder != self._folder]
             self._settings.setValue(KEY, [self._folder, *others][:REMEMBERED])
+
+
+def _described_at(run: RunSummary) -> float:
+    """When its run.json was last written, which is done whenever training begins, goes on or ends."""
+    try:
+        return RunFolder(run.folder).run.stat().st_mtime
+    except OSError:
+        return 0.0

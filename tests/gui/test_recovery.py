@@ -1,5 +1,7 @@
 """After a crash: the interrupted run is offered once, and goes on from its last checkpoint."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,18 @@ def test_an_interrupted_run_is_offered_and_goes_on(qtbot, start):
 )
 def test_nothing_else_is_offered(start, runs):
     assert not start().offered(*runs)
+
+
+def test_an_older_run_that_was_gone_on_with_last_is_offered(start, tmp_path):
+    runs = [
+        replace(run("finished"), folder=tmp_path / "new"),
+        replace(run(), folder=tmp_path / "old"),
+    ]
+    for age, one in enumerate(runs):
+        one.folder.mkdir()
+        (one.folder / "run.json").write_text("{}")
+        os.utime(one.folder / "run.json", (1000 + age, 1000 + age))
+    assert start().offered(*runs)
 
 
 def test_who_declines_is_not_asked_again_about_that_run(start):
