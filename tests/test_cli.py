@@ -401,6 +401,21 @@ def test_who_stops_and_goes_on_comes_to_the_same_weights(trained, files, tmp_pat
     assert [sample.step for sample in read_samples(folder.samples)] == [6, 12]
 
 
+def test_a_fork_is_a_run_of_its_own_and_retraces_its_parent(trained, files, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        at_step(patch, 7, lambda: signal.raise_signal(signal.SIGINT))
+        train(files, tmp_path / "parent")
+    parent, fork = RunFolder(tmp_path / "parent"), RunFolder(tmp_path / "fork")
+    assert main(["train", "--fork", str(parent.last), "--out", str(fork.path)]) == 0
+    assert same(weights(fork.last), weights(trained.last))
+    assert read_metrics(fork.metrics).columns["loss"] == read_metrics(trained.metrics).columns["loss"]
+    assert read_about(fork)["parent"] == {"run": "parent", "step": 7}
+    assert len(read_metrics(parent.metrics)) == 7
+    assert (
+        main(["train", "--fork", str(tmp_path / "nowhere.safetensors"), "--out", str(fork.path) + "2"]) == 1
+    )
+
+
 def test_the_best_checkpoint_stays_the_best(files, tmp_path, monkeypatch):
     """While the loss rises again, and also for who goes on."""
     losses = {4: 2.0, 8: 1.0, 12: 3.0, 16: 1.5}

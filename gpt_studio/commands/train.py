@@ -30,6 +30,7 @@ from gpt_studio.core.run_events import (
     TextsChanged,
 )
 from gpt_studio.core.run_file import check_usable, read_run_file
+from gpt_studio.core.run_index import name_of
 from gpt_studio.core.run_writer import line_of
 from gpt_studio.core.runs import RunFolder, new_folder
 from gpt_studio.core.speed import RunTime, Speed, resolved, run_time
@@ -37,7 +38,9 @@ from gpt_studio.core.speed import RunTime, Speed, resolved, run_time
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where the run goes; else a new folder")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    begins = parser.add_mutually_exclusive_group()
+    begins.add_argument("--resume", action="store_true", help="go on with the run in the folder")
+    begins.add_argument("--fork", metavar="CHECKPOINT", help="a new run that goes on from any checkpoint")
     options.add_device(parser)
     options.add_json(parser)
     options.add_run(parser)
@@ -60,7 +63,9 @@ def _train(chosen: argparse.Namespace, folder: RunFolder, config: RunConfig) -> 
         engine = Engine(status, interruption)
         if chosen.device:
             engine.use(chosen.device)
-        opened = engine.answer(Open(str(folder.last)), Opened) if chosen.resume else None
+        opened = _opened(engine, chosen, folder)
+        if opened and chosen.fork:
+            config = options.config_of(chosen, opened.config)
         report = engine.answer(Prepare(config.data), DataReport)
         speed = None
         if report and not interruption.signal:
@@ -79,6 +84,13 @@ def _train(chosen: argparse.Namespace, folder: RunFolder, config: RunConfig) -> 
         return 0
     note(f"Stopped. To go on: gpt-studio train --resume --out {shlex.quote(str(folder.path))}")
     return interruption.code
+
+
+def _opened(engine: Engine, chosen: argparse.Namespace, folder: RunFolder) -> Opened | None:
+    """What is gone on from, if anything is."""
+    if chosen.fork:
+        return engine.answer(Open(chosen.fork, fork=True), Opened)
+    return engine.answer(Open(str(folder.last)), Opened) if chosen.resume else None
 
 
 def _speed(engine: Engine, config: RunConfig) -> Speed | None:
@@ -102,8 +114,7 @@ def _wanted(chosen: argparse.Namespace) -> tuple[RunFolder, RunConfig]:
         return _resumed(chosen)
     config = options.config_of(chosen)
     if not chosen.out:
-        name = chosen.run.stem if chosen.run else chosen.preset or "tiny"
-        return new_folder(paths.data() / "runs", name, config.data.corpora), config
+        return new_folder(paths.data() / "runs", *_named(chosen, config)), config
     folder = RunFolder(chosen.out)
     if folder.run.exists() or folder.last.exists():
         raise StudioError(
@@ -112,6 +123,13 @@ def _wanted(chosen: argparse.Namespace) -> tuple[RunFolder, RunConfig]:
             tries="Choose another folder, or go on with it: --resume.",
         )
     return folder, config
+
+
+def _named(chosen: argparse.Namespace, config: RunConfig) -> tuple[str, tuple[str, ...]]:
+    """What a new folder is called after: a name, and texts."""
+    if chosen.fork:
+        return f"{name_of(Path(chosen.fork).absolute().parent.parent)}-fork", ()
+    return chosen.run.stem if chosen.run else chosen.preset or "tiny", config.data.corpora
 
 
 def _resumed(chosen: argparse.Namespace) -> tuple[RunFolder, RunConfig]:
