@@ -56,6 +56,7 @@ from gpt_studio.engine.device import (
     keep_memory,
     out_of_memory_explained,
     return_memory,
+    spare_libraries,
     use_threads,
 )
 from gpt_studio.engine.footprint_process import peak_elsewhere
@@ -99,6 +100,7 @@ class Session:
     def greet(self) -> Iterator[Event]:
         """Say what there is to compute on, and what the program takes there before any model."""
         _load_libraries()
+        spare_libraries()
         yield Ready(self._knowledge.devices, self._device)
 
     def start(self, request: Request) -> Job:

@@ -138,6 +138,25 @@ def test_memory_is_kept_for_what_is_needed_next_until_it_is_returned():
     assert returned > 30 * 2**20
 
 
+def test_the_libraries_are_not_looked_through_when_memory_is_returned():
+    program = """if True:
+        import gc, weakref
+        from gpt_studio.engine.device import return_memory
+        from gpt_studio.engine.session import Session
+
+        class Knot:
+            def __init__(self):
+                self.own = self
+
+        list(Session().greet())
+        knot = weakref.ref(Knot())
+        return_memory()
+        print(knot() is None, gc.get_freeze_count() > 10 * len(gc.get_objects()))
+    """
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["True", "True"]
+
+
 def test_a_failed_allocation_is_recognized():
     with pytest.raises(RuntimeError) as failure:
         torch.empty(2**55)
