@@ -23,6 +23,7 @@ from gpt_studio.core.run_events import (
     Marked,
     PlanChanged,
     Resources,
+    RunBegun,
     Sampled,
     Step,
     TextsChanged,
@@ -103,6 +104,12 @@ class Run:
         """Leave the folder to whoever has gone on with the run meanwhile: from here it is a fork."""
         if self.folder and checkpoint.step_of(self.folder.last) > self.step:
             self.parent, self.folder = (self.folder.path.name, self.step), None
+
+    @property
+    def begun(self) -> RunBegun:
+        """What is told once it is written down."""
+        assert self.folder
+        return RunBegun(str(self.folder.path), name_of(self.folder.path), self.step)
 
     @property
     def _begins(self) -> Mark:

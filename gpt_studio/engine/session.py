@@ -44,7 +44,7 @@ from gpt_studio.core.requests import (
     Train,
     UseDevice,
 )
-from gpt_studio.core.run_events import NotKept, RunBegun
+from gpt_studio.core.run_events import NotKept
 from gpt_studio.core.run_index import name_of
 from gpt_studio.core.runner import Job
 from gpt_studio.engine import checkpoint
@@ -189,10 +189,13 @@ class Session:
                 self._replace(run)
                 yield run.described(self._device)
             keeper = yield from self._kept(request, run, dataset)
-            if keeper and run.folder:
-                place = run.folder.path
-                news = [RunBegun(str(place), name_of(place), run.step), *news]
-            yield from self._learn(Training(run, dataset, keeper), news, left)
+            if keeper:
+                news = [run.begun, *news]
+
+            def keep() -> Keeper:
+                return self._keeper(request, run, dataset)
+
+            yield from self._learn(Training(run, dataset, keeper, keep), news, left)
         finally:
             self._busy, self._training = False, None
             return_memory()
@@ -202,19 +205,26 @@ class Session:
 
         Nothing is told once there is a keeper: whoever ends the job has to end that one too.
         """
-        device = self._knowledge.device(self._device, run.held)
-        speed = self._knowledge.speed(run.config, self._device)
         try:
-            folder = run.folder or folder_for(run, request.folder, request.name)
-            facts = about(run, dataset.report, device, speed)
-            keeper = Keeper(folder, run.config, run.checkpoint, facts, run.history.bytes_per_token)
+            return self._keeper(request, run, dataset)
         except StudioError as error:
             if request.folder:
                 raise
             yield NotKept(error.what, error.tries)
             return None
-        run.folder = folder
-        return keeper
+
+    def _keeper(self, request: Train, run: Run, dataset: Dataset) -> Keeper:
+        """Who writes the run down from now on.
+
+        Raises:
+            StudioError: that cannot be done at present.
+        """
+        device = self._knowledge.device(self._device, run.held)
+        speed = self._knowledge.speed(run.config, self._device)
+        run.leave_if_taken_further()
+        run.folder = run.folder or folder_for(run, request.folder, request.name)
+        facts = about(run, dataset.report, device, speed)
+        return Keeper(run.folder, run.config, run.checkpoint, facts, run.history.bytes_per_token)
 
     def _learn(self, training: Training, news: Iterable[Event], left: int) -> Job:
         """`left` bytes of memory were taken before by what is no part of it."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterable
+from contextlib import closing, suppress
 from dataclasses import replace
 
 from gpt_studio.core.config import RunConfig, TrainConfig
+from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import Event
 from gpt_studio.core.run_events import (
+    KeptAgain,
     Marked,
     MemoryMeasured,
     PlanChanged,
     Sampled,
+    Step,
     StoppedEarly,
     TextsChanged,
 )
@@ -20,18 +24,20 @@ from gpt_studio.core.runner import Ending, Job
 from gpt_studio.engine.checkpoint import step_of
 from gpt_studio.engine.data import Dataset
 from gpt_studio.engine.generator import release
-from gpt_studio.engine.keeper import Keeper
+from gpt_studio.engine.keeper import RETRY, Keeper
 from gpt_studio.engine.run import Run
 from gpt_studio.engine.samples import samples
 from gpt_studio.engine.trainer import Trainer
 
 
 class Training:
-    """One training job. Without a keeper nothing is written."""
+    """One training job. Without a keeper nothing is written; `keep` is tried for one now and then."""
 
-    def __init__(self, run: Run, dataset: Dataset, keeper: Keeper | None) -> None:
+    def __init__(self, run: Run, dataset: Dataset, keeper: Keeper | None, keep: Callable[[], Keeper]) -> None:
         self._run = run
         self._keeper = keeper
+        self._keep = keep
+        self._tried = time.monotonic()
         self._early = False
         self._untold: list[Event] = []  # what became of the folder; told however training ends
         self.peak = 0  # bytes of memory, the most so far
@@ -44,7 +50,7 @@ class Training:
             run.history,
             run.step,
             run.scale,
-            keeper.release if keeper else lambda: None,
+            self._release,
             self._last_good,
         )
 
@@ -106,12 +112,28 @@ class Training:
             event = replace(event, checkpoint=best[0] if best and best[1] == event.best_step else "")
         if isinstance(event, MemoryMeasured):
             self.peak = event.peak
+        if isinstance(event, Step):
+            self._keep_if_possible()
         self._run.record(event)
         noted = Marked(self._run.texts_note) if isinstance(event, TextsChanged) else event
         if self._keeper:
             self._untold += self._keeper.hear(noted)
         yield event
         yield from self._told()
+
+    def _release(self) -> None:
+        if self._keeper:
+            self._keeper.release()
+
+    def _keep_if_possible(self) -> None:
+        """Try again to write the run down, if that was not possible as it began."""
+        now = time.monotonic()
+        if self._keeper or now - self._tried < RETRY:
+            return
+        self._tried = now
+        with suppress(StudioError):
+            self._keeper = self._keep()
+            self._untold += [self._run.begun, KeptAgain()]
 
     def _told(self) -> Job:
         while self._untold:

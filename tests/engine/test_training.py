@@ -11,11 +11,20 @@ from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import Opened
 from gpt_studio.core.lock import Lock, is_held
 from gpt_studio.core.requests import Calibrate, Keep, Open, Replan, SampleNow, Train
-from gpt_studio.core.run_events import Kept, NotKept, PlanChanged, RunBegun, Sampled, Step, StoppedEarly
+from gpt_studio.core.run_events import (
+    Kept,
+    KeptAgain,
+    NotKept,
+    PlanChanged,
+    RunBegun,
+    Sampled,
+    Step,
+    StoppedEarly,
+)
 from gpt_studio.core.run_index import rename
 from gpt_studio.core.runner import ended
 from gpt_studio.core.runs import RunFolder, read_metrics, read_samples
-from gpt_studio.engine import checkpoint
+from gpt_studio.engine import checkpoint, training
 from gpt_studio.engine.keeper import Keeper
 from gpt_studio.engine.session import Session
 
@@ -123,6 +132,23 @@ def test_training_needs_no_place_to_be_kept_in(session, config, monkeypatch, tmp
     events = do(session, Train(config))
     assert only(NotKept, events).what
     assert sum(isinstance(event, Step) for event in events) == 20
+
+
+def test_a_run_that_could_not_be_kept_at_first_is_kept_once_it_can(session, config, monkeypatch, tmp_path):
+    whole = losses(folder_of(do(session, Train(config))))
+    occupied = tmp_path / "file"
+    occupied.write_text("")
+    monkeypatch.setattr(training, "RETRY", 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(paths, "data", lambda: occupied)
+        job, before = begun(session, Train(config), 7)
+    assert [event for event in before if isinstance(event, NotKept)]
+    rest = [event for event in job if event]
+    assert only(RunBegun, rest).step == 7
+    assert only(KeptAgain, rest)
+    folder = folder_of(rest)
+    assert losses(folder) == whole
+    assert (about(folder)["status"], checkpoint.load(folder.last).step) == ("finished", 20)
 
 
 def test_a_named_folder_that_another_writes_is_refused(session, config, tmp_path):
