@@ -15,8 +15,8 @@ HELD = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
 class Lock:
     """A held lock."""
 
-    def __init__(self, path: Path) -> None:
-        """Take it.
+    def __init__(self, path: Path, alone: bool = True) -> None:
+        """Take it; if not `alone`, others may do so at the same time, where the system knows such locks.
 
         Raises:
             BlockingIOError: another process, or another part of this one, holds it.
@@ -24,7 +24,7 @@ class Lock:
         """
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            _hold(self._file)
+            _hold(self._file, alone)
         except OSError as error:
             if error.errno in HELD:
                 os.close(self._file)
@@ -49,7 +49,7 @@ def is_held(path: Path) -> bool:
         return False
     with suppress(OSError):
         try:
-            Lock(path).release()
+            Lock(path, alone=False).release()  # two who look are not in each other's way
         except BlockingIOError:
             return True
     return False
@@ -58,11 +58,11 @@ def is_held(path: Path) -> bool:
 if sys.platform == "win32":
     import msvcrt
 
-    def _hold(file: int) -> None:
+    def _hold(file: int, alone: bool) -> None:
         msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
 
 else:
     import fcntl
 
-    def _hold(file: int) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _hold(file: int, alone: bool) -> None:
+        fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)

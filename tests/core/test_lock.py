@@ -32,6 +32,15 @@ def test_one_at_a_time_holds_it(tmp_path):
     Lock(path).release()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="it knows no locks that several hold")
+def test_who_looks_is_not_taken_for_who_holds_it(tmp_path):
+    path = tmp_path / "run.lock"
+    with Lock(path, alone=False):
+        assert not is_held(path)
+        with pytest.raises(BlockingIOError):
+            Lock(path)
+
+
 def test_to_release_it_twice_takes_it_from_nobody(tmp_path):
     first = Lock(tmp_path / "run.lock")
     first.release()
