@@ -38,13 +38,16 @@ class Band:
             item.hide()
 
     def show(self, end: float, low: float, high: float, text: str) -> None:
-        """In coordinates of the view."""
-        left, right = self._view.viewRange()[0]
+        """In coordinates of the view; the label lies beside the band where there is no room below."""
+        (left, right), (bottom, top) = self._view.viewRange()
         begin = end - look.px(WIDTH) * max(1e-9, right - left) / max(1.0, self._view.width())
         self._fill.setOpts(x0=[begin], x1=[end], y0=[low], y1=[high])
         self._edges.setData([begin, end] * 2, [low, low, high, high])
         self._label.setText(text)
-        self._label.setPos(QPointF(end, low))
+        room = (low - bottom) / max(1e-9, top - bottom) * self._view.height()
+        below = room >= self._label.textItem.boundingRect().height()
+        self._label.setAnchor((1, 0 if below else 1))
+        self._label.setPos(QPointF(end, low) if below else QPointF(begin, bottom))
         for item in self._items():
             item.show()
 

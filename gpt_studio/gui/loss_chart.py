@@ -101,6 +101,12 @@ class LossChart(StepChart):
         self._validation.append([step], [loss])
         self.mark_dirty()
 
+    def set_total(self, steps: int) -> None:
+        """The run is to make that many steps: its plan may change on the way."""
+        if steps != self._total:
+            self._total = steps
+            self.mark_dirty()
+
     def set_expected(self, band: tuple[float, float] | None) -> None:
         """Show where the last validation loss is expected, in nats; None shows nothing."""
         if band != self._expected:

@@ -293,6 +293,7 @@ class TrainingPage(QWidget):
             not self.history or self.history.steps[-1] < config.train.steps
         )  # later there is no more to expect
         band = forecast(config, report, self.history) if ahead and report else None
+        self.loss.set_total(config.train.steps)
         self.loss.set_expected((band.low, band.high) if band else None)
         self.loss.set_references(references(config, report))
         self.loss_card.legend.update()

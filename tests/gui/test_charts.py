@@ -514,6 +514,22 @@ def test_the_expected_band_is_in_view_and_in_words(qtbot):
     assert "1.32–1.48 expected at the end" in chart.finding()
 
 
+def test_the_band_lies_at_the_end_of_a_plan_that_changed(qtbot):
+    chart = expecting(qtbot)
+    chart.set_total(3000)
+    chart.refresh()
+    assert chart.band.text() == "expected 1.32–1.48 at 3\u202fk"
+
+
+@pytest.mark.parametrize("band", [(1.32, 1.48), (0.1, 0.2), (0.0, 0.05)])
+def test_the_label_of_the_band_is_not_cut_off(qtbot, band):
+    chart = expecting(qtbot, band)
+    chart.grab()
+    label, plot = chart.band._label.textItem.sceneBoundingRect(), chart.view.sceneBoundingRect()
+    assert plot.top() <= label.top()
+    assert label.bottom() <= plot.bottom() + 1
+
+
 def test_the_band_follows_unit_and_end_and_goes_with_the_run(qtbot):
     chart = expecting(qtbot)
     chart.set_unit("bits")
