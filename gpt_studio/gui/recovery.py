@@ -48,7 +48,7 @@ class Recovery(QObject):
         self._banner.show_notice(
             Notice(
                 f"“{run.name}” was interrupted at step {units.number(run.step)}",
-                kept="Its last checkpoint and all curves. Training goes on exactly from there.",
+                kept="All up to its last checkpoint. Training goes on exactly from there.",
                 remedies=(go_on,),
                 kind="offer",
                 topic=TOPIC,
