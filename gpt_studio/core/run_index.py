@@ -260,7 +260,9 @@ class _Gist:
             self._validations.append((step, validation))
         if line.get("mark") == "resumed" and step < self.step:
             self._go_back(step + 1)
-            self.step = step
+            share = step / self.step  # near enough until the next step tells
+            self.step, self.tokens, self.seconds = step, self.tokens * share, self.seconds * share
+            self.loss = self._points[-1][1] if self._points else math.nan
 
     @property
     def validation(self) -> float:

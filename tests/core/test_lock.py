@@ -76,7 +76,7 @@ def test_where_it_cannot_be_made_is_an_error_of_the_disk(tmp_path):
 
 
 def test_a_disk_that_knows_no_locks_hinders_nobody(tmp_path, monkeypatch):
-    def unknown(file):
+    def unknown(file, alone):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(lock, "_hold", unknown)
