@@ -71,7 +71,7 @@ class Notes(QObject):
         file = Path(opened.path)
         if file.parent.name == CHECKPOINTS and not opened.folder:
             run, step = file.parent.parent.name, units.number(opened.step)
-            self._status.note(f"Train goes on as a fork of {run} at step {step}", "check", "ok")
+            self._status.note(f"Training goes on as a fork of {run} at step {step}", "check", "ok")
         else:
             self._status.note(f"Opened {checkpoint_name(opened.path)}", "check", "ok")
 

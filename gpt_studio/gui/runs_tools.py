@@ -73,6 +73,7 @@ class Actions(QWidget):
             button.setEnabled(kept)
             button.setToolTip("" if kept else NO_CHECKPOINT)
         self.delete.setEnabled(row.status not in RUNNING)
+        self.delete.setToolTip("Stop its training first" if row.status in RUNNING else "")
         self._facts.setText(_facts(row.run))
 
     def facts(self) -> str:
