@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -48,9 +49,16 @@ def curve(history: History, kind: str, across: str) -> Series:
 
 
 def place_of(history: History, step: float, across: str) -> float | None:
-    """Where a step lies on that axis; None in a run without steps."""
-    places = _places(history, across)
-    return float(np.interp(step, _floats(history.steps), places)) if len(places) else None
+    """Where a step lies on that axis, between two in proportion; None in a run without steps.
+
+    The crosshair asks at every move: the whole of a long run is not gone through.
+    """
+    if not history:
+        return None
+    column = history.steps if across == "steps" else history.columns[across]
+    at = min(bisect_left(history.steps, step), len(column) - 1)
+    beside = slice(max(0, at - 1), at + 1)
+    return float(np.interp(step, history.steps[beside], np.nan_to_num(_floats(column[beside]))))
 
 
 def _places(history: History, across: str) -> Floats:

@@ -11,6 +11,7 @@ from PySide6.QtCore import Qt
 
 from gpt_studio.core import units
 from gpt_studio.core.metrics import METRICS, History, Mark
+from gpt_studio.gui import comparing
 from gpt_studio.gui.comparing import Compared, curve, factors, place_of, short_names, value_at, verdict
 from gpt_studio.gui.differences import DifferencesCard, differences
 from gpt_studio.gui.family import FamilyCard, family
@@ -56,6 +57,13 @@ def test_a_curve_lies_over_what_is_asked_for(across, last):
     assert line.steps[-1] == last
     assert len(curve(history, "train", across)) == 4
     assert place_of(history, 2, across) == last / 2
+
+
+def test_a_place_is_found_without_going_through_the_run(monkeypatch):
+    history = history_of([4.0, 3.0, 2.0, 1.0])
+    monkeypatch.setattr(comparing, "_places", None)
+    places = [place_of(history, step, "tokens") for step in (0, 1, 2.5, 4, 9)]
+    assert places == [64.0, 64.0, 160.0, 256.0, 256.0]
 
 
 def test_there_is_no_curve_without_steps_and_none_of_what_is_not_finite():
