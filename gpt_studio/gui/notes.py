@@ -11,6 +11,7 @@ from gpt_studio.core import units
 from gpt_studio.core.events import Exported, Failed, Opened, Saved
 from gpt_studio.core.metrics import Mark
 from gpt_studio.core.run_events import NotKept, StoppedEarly, TextsChanged
+from gpt_studio.core.run_index import name_of
 from gpt_studio.gui.alerts import Banner, Notice
 from gpt_studio.gui.chat_panel import ChatPanel
 from gpt_studio.gui.state import CHECKPOINTS, checkpoint_name
@@ -70,10 +71,10 @@ class Notes(QObject):
         self._banner.dismiss()
         file = Path(opened.path)
         if file.parent.name == CHECKPOINTS and not opened.folder:
-            run, step = file.parent.parent.name, units.number(opened.step)
+            run, step = name_of(file.parent.parent), units.number(opened.step)
             self._status.note(f"Training goes on as a fork of {run} at step {step}", "check", "ok")
         else:
-            self._status.note(f"Opened {checkpoint_name(opened.path)}", "check", "ok")
+            self._status.note(f"Opened {opened.name or checkpoint_name(opened.path)}", "check", "ok")
 
     def _texts_changed(self, changed: TextsChanged) -> None:
         self._page.mark(changed.step, f"Other texts · {units.number(changed.step)}", "warn")

@@ -475,9 +475,16 @@ def test_stopping_early_offers_the_best_weights(qtbot, window, session):
 
 
 def test_a_fork_says_where_it_comes_from(window):
-    path = "/runs/foxes/checkpoints/step-000040.safetensors"
+    path = "/runs/2026-11-23-foxes/checkpoints/step-000040.safetensors"
     window.store.happened([Opened(path, window.store.state.config, 40, History(), 1, "cpu")])
     assert "Training goes on as a fork of foxes at step 40" in window.status.text()
+
+
+def test_a_run_that_is_opened_is_told_by_its_name(window):
+    path = "/runs/2026-11-23-foxes/checkpoints/last.safetensors"
+    told = Opened(path, window.store.state.config, 40, History(), 1, "cpu", "/runs/2026-11-23-foxes", "foxes")
+    window.store.happened([told])
+    assert "Opened foxes" in window.status.text()
 
 
 def test_what_a_run_keeps_is_not_proposed_to_be_written_over(window, monkeypatch):
