@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 Line = dict[str, Any]  # an object of JSON
 CHUNK = 1 << 16
+PATIENCE = 20 if os.name == "nt" else 0  # tries to replace a file that somebody reads
 MODE = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 
@@ -67,6 +70,20 @@ def write_all(file: int, data: bytes | memoryview) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(file, rest) :]
+
+
+def put_in_place(partial: Path, place: Path) -> None:
+    """Let a file that is whole take the place of another; Windows refuses while somebody reads that one.
+
+    Raises:
+        OSError: it cannot be put there.
+    """
+    for _ in range(PATIENCE):
+        with contextlib.suppress(PermissionError):
+            partial.replace(place)
+            return
+        time.sleep(0.01)
+    partial.replace(place)
 
 
 def last_lines(path: Path) -> list[bytes]:

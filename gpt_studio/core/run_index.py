@@ -15,7 +15,7 @@ from typing import Any
 
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.line_file import Line
+from gpt_studio.core.line_file import Line, put_in_place
 from gpt_studio.core.lock import is_held
 from gpt_studio.core.metrics import History
 from gpt_studio.core.run_file import read_json
@@ -119,7 +119,7 @@ def _note(folder: Path, key: str, text: str) -> None:
     partial = path.with_suffix(".partial")
     with explained(path):
         partial.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", "utf-8", errors="replace")
-        partial.replace(path)
+        put_in_place(partial, path)
 
 
 def _object(path: Path) -> Line:

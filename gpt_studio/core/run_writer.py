@@ -19,7 +19,7 @@ from gpt_studio import __version__
 from gpt_studio.core.config import RunConfig
 from gpt_studio.core.errors import StudioError
 from gpt_studio.core.events import Event
-from gpt_studio.core.line_file import Line, LineFile, last_lines
+from gpt_studio.core.line_file import Line, LineFile, last_lines, put_in_place
 from gpt_studio.core.metrics import History, bits_per_byte
 from gpt_studio.core.run_events import Evaluated, Examined, Marked, PlanChanged, Resources, Sampled, Step
 from gpt_studio.core.runs import RunFolder, explained, parse_line, read_about
@@ -115,7 +115,7 @@ class RunWriter:
             file.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(self._folder.run)
+        put_in_place(partial, self._folder.run)
         self._described = True
 
     def _catch_up(self) -> None:

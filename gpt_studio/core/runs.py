@@ -21,7 +21,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.line_file import Line
+from gpt_studio.core.line_file import Line, put_in_place
 from gpt_studio.core.metrics import METRICS, RESOURCES, Exam, History, Mark, Sample
 from gpt_studio.core.run_file import read_json
 
@@ -95,7 +95,7 @@ def name_again(path: Path, name: Path) -> None:
         os.link(path, partial)  # a checkpoint is always replaced, never written over
     except OSError:
         shutil.copyfile(path, partial)
-    partial.replace(name)
+    put_in_place(partial, name)
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from gpt_studio.core import units
 from gpt_studio.core.errors import StudioError
-from gpt_studio.core.line_file import write_all
+from gpt_studio.core.line_file import put_in_place, write_all
 from gpt_studio.core.runs import name_again
 from gpt_studio.engine.device import memory_limit
 
@@ -114,7 +114,7 @@ class Saving:
                 os.close(file)
             for name in self._names:  # first: who is killed in between comes to this step again
                 name_again(partial, name)
-            partial.replace(target)
+            put_in_place(partial, target)
             _flush_folder(target.parent)
         finally:
             with contextlib.suppress(OSError):

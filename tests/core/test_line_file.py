@@ -3,13 +3,14 @@
 import errno
 import json
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gpt_studio.core import line_file
-from gpt_studio.core.line_file import LineFile, last_lines
+from gpt_studio.core.line_file import LineFile, last_lines, put_in_place
 
 
 def numbers(path):
@@ -85,3 +86,23 @@ def test_the_last_lines_are_whole_ones(tmp_path, size):
 def test_a_place_that_cannot_be_written_is_said_at_once(tmp_path):
     with pytest.raises(FileNotFoundError):
         LineFile(tmp_path / "no" / "x.jsonl", list)
+
+
+def test_a_file_that_is_being_read_is_replaced_once_it_is_not(tmp_path, monkeypatch):
+    partial, place = tmp_path / "run.partial", tmp_path / "run.json"
+    partial.write_text("new")
+    place.write_text("old")
+    replace, refused = Path.replace, []
+
+    def refuses_twice(path, target):
+        if len(refused) < 2:
+            refused.append(path)
+            raise PermissionError(errno.EACCES, "in use")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", refuses_twice)
+    with pytest.raises(PermissionError):  # anywhere but on Windows it is meant so
+        put_in_place(partial, place)
+    monkeypatch.setattr(line_file, "PATIENCE", 5)
+    put_in_place(partial, place)
+    assert (place.read_text(), len(refused)) == ("new", 2)
