@@ -206,7 +206,7 @@ def test_the_first_comes_soon_so_that_a_killed_run_can_go_on(tmp_path):
 def test_at_least_every_five_minutes(tmp_path):
     run = Run(tmp_path / "run", evaluate_every=1000)
     for _ in range(3):
-        run.now += 100
+        run.now += 5
         run.learn()
     list(run.keeper.keep())
     assert run.kept() == []
