@@ -115,7 +115,9 @@ def verdict(runs: Sequence[Compared], across: str) -> str:
     if len(there) < 2:
         return "Fewer than two of these runs were validated by now."
     there.sort(key=lambda found: found[0])
-    return _lead(there[0][1:], there[1][1:], across, "" if scales[0] == 1.0 else " bits per byte")
+    lead = _lead(there[0][1:], there[1][1:], across, "" if scales[0] == 1.0 else " bits per byte")
+    texts = {run.run.config.data.corpora for _, run, _, _ in there[:2] if run.run.config}
+    return lead if len(texts) < 2 else f"{lead.removesuffix('.')}, but they read different texts."
 
 
 Entry = tuple[Compared, Series, float]

@@ -97,6 +97,18 @@ def test_equal_tokens_are_not_equal_steps():
     assert verdict(compared(one, large), "tokens") == "one leads large by 1.000 at equal tokens"
 
 
+BYTES = {"tokenizer": "bytes"}
+
+
+def test_a_lead_on_other_texts_says_so():
+    one, other = compared(("one", history_of([2.0])), ("other", history_of([1.0])))
+    runs = [
+        replace(run, run=replace(run.run, config=run.run.config.changed("data", {"corpora": texts, **BYTES})))
+        for run, texts in ((one, ("hares.txt",)), (other, ("foxes.txt",)))
+    ]
+    assert verdict(runs, "tokens").endswith("at equal tokens, but they read different texts.")
+
+
 def test_what_cannot_be_told_is_not_told():
     one, other = ("one", history_of([2.0])), ("other", history_of([2.0]))
     assert verdict([], "tokens") == ""
