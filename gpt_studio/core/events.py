@@ -322,6 +322,7 @@ class Opened(Event):
     device: str
     folder: str = ""  # of the run that training it would go on with; else it would be a new run
     name: str = ""  # what that run is called
+    cut_off: bool = False  # it was killed: even after the last step something may be left to do
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class Run:
         return Mark(self.step, "texts", "Other texts")
 
     @property
-    def _cut_off(self) -> bool:
+    def cut_off(self) -> bool:
         """Whether who trained it was killed: even after the last step something may be left to do."""
         return self.folder is not None and read_about(self.folder).get("status") == "training"
 
@@ -148,7 +148,7 @@ class Run:
                 kept="The model is as it was.",
                 tries="Put the model's settings back to go on, or train a new one.",
             )
-        if self.step >= config.train.steps and not self._cut_off:
+        if self.step >= config.train.steps and not self.cut_off:
             raise StudioError(
                 f"All {units.number(config.train.steps)} steps are done.",
                 tries="Raise the number of steps to go on.",

@@ -286,6 +286,7 @@ class Session:
             self._device,
             folder=str(place or ""),
             name=name_of(place) if place else "",
+            cut_off=run.cut_off,
         )
 
     def _open_demo(self) -> Job:

@@ -52,6 +52,7 @@ NO_MODEL: Changes = {
     "folder": "",
     "run_name": "",
     "kept_step": -1,
+    "cut_off": False,
     "not_kept": "",
     "early": None,
     "stopped_by": "",
@@ -82,7 +83,11 @@ def _of_jobs(state: State, event: Event) -> Changes:
     match event:
         case Started(kind):
             begun: Changes = {"running": state.running | {kind}}
-            training = {"stopped_by": "", "early": None, "begun_at": state.step} if kind == "train" else {}
+            training = (
+                {"stopped_by": "", "early": None, "cut_off": False, "begun_at": state.step}
+                if kind == "train"
+                else {}
+            )
             return begun | training
         case Finished(kind) | Stopped(kind) | Failed(kind):
             return _ended(state, kind, event)
@@ -164,6 +169,7 @@ def _opened(state: State, opened: Opened) -> Changes:
         "path": opened.path,
         "folder": opened.folder,
         "run_name": opened.name,
+        "cut_off": opened.cut_off,
         "seconds_per_step": 0.0,
         "step": step,
         "saved_step": step,

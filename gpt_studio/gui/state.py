@@ -50,6 +50,7 @@ class State:
     saved_step: int = -1  # the step the file at `path` holds
     folder: str = ""  # of the run this model belongs to, "" while it has none
     run_name: str = ""  # what the person calls that run
+    cut_off: bool = False  # the run opened was killed, and may not have come to its end
     kept_step: int = -1  # the step the run's folder holds
     not_kept: str = ""  # what cannot be written into it at present
     writing: str = ""  # the folder of the run in training, from its beginning on
@@ -120,7 +121,7 @@ class State:
             and self.step > 0
             and self.run.config.model == self.config.model
             and _same_tokenizer(self.run.config.data, self.config.data)
-            and self.step < self.config.train.steps
+            and (self.step < self.config.train.steps or self.cut_off)
         )
 
     @property

@@ -125,6 +125,18 @@ def test_a_run_goes_on_in_its_folder_as_if_never_stopped(session, config, step):
     assert about(folder)["status"] == "finished"
 
 
+def test_who_is_killed_after_the_last_step_comes_to_an_end(session, config):
+    folder = folder_of(do(session, Train(config)))
+    told = json.loads(folder.run.read_text())
+    told["about"]["status"] = "training"
+    folder.run.write_text(json.dumps(told))
+    fresh = Session()
+    assert only(Opened, do(fresh, Open(str(folder.last)))).cut_off
+    do(fresh, Train(config, resume=True))
+    assert about(folder)["status"] == "finished"
+    assert not only(Opened, do(Session(), Open(str(folder.last)))).cut_off
+
+
 def test_training_needs_no_place_to_be_kept_in(session, config, monkeypatch, tmp_path):
     occupied = tmp_path / "file"
     occupied.write_text("")

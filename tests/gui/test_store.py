@@ -294,6 +294,18 @@ def test_the_run_button_trains_pauses_resumes(store, sent):
     assert sent == [Train(store.state.config), Pause("train"), Resume("train")]
 
 
+@pytest.mark.parametrize("cut_off", [True, False])
+def test_a_run_killed_after_its_last_step_can_come_to_its_end(store, sent, cut_off):
+    config = store.state.config
+    end = config.train.steps
+    store.happened([Opened("a", config, end, History(), 1000, "cpu", folder="runs/a", cut_off=cut_off)])
+    assert store.state.resumable is cut_off
+    store.press_primary()
+    assert sent[-1] == Train(store.state.config, resume=cut_off)
+    store.happened([Started("train"), Finished("train")])
+    assert not store.state.resumable
+
+
 def test_training_with_a_problem_points_at_it(store, sent, qtbot):
     store.edit("model", {"embed_size": 100, "heads": 12})
     with qtbot.waitSignal(store.problem_focused) as told:
