@@ -11,6 +11,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from gpt_studio.core.config import RunConfig, TrainConfig
 from gpt_studio.core.events import DataReport
@@ -35,6 +36,8 @@ CURVE_ERROR = 0.040  # standard deviation of that guess, an e-fold of steps befo
 STEEP = 4.0  # how much larger it is at a slope of 1, as steep ones change most
 BENT = 1.25  # the power of the e-folds it grows with, as slopes change
 NOISE = 0.004  # standard deviation with none to come
+BLOWN_UP = 1.1  # times the blind guess
+RECENT = 20  # steps it is seen over
 WIDTH = 1.59  # standard deviations on each side that hold nine ends in ten
 
 STEEPEST = 1.0  # a slope steeper than this is of a sudden drop, which ends
@@ -86,6 +89,8 @@ def forecast(config: RunConfig, report: DataReport | None, history: History | No
     """
     if report and report.validation_tokens <= config.model.max_length:
         return None  # no loss will be measured
+    if history and _blown_up(config, history):
+        return None
     guesses = [guess for guess in (prior(config, report), extrapolation(config, report, history)) if guess]
     if not guesses:
         return None
@@ -94,6 +99,12 @@ def forecast(config: RunConfig, report: DataReport | None, history: History | No
         return None
     reach = WIDTH * guess.error
     return Band(math.exp(guess.mean - reach * guess.below), math.exp(guess.mean + reach))
+
+
+def _blown_up(config: RunConfig, history: History) -> bool:
+    """Whether it is far worse than guessing blindly by now: no curve that was seen goes on from there."""
+    recent = history.columns["loss"][-RECENT:]
+    return len(recent) == RECENT and not median(recent) < BLOWN_UP * math.log(config.model.vocab_size)
 
 
 # ---------------------------------------------------------------- before the run

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import socket
 import sys
 import threading
 import traceback
@@ -14,6 +16,7 @@ from PySide6.QtCore import (
     QMessageLogContext,
     QObject,
     QSettings,
+    QSocketNotifier,
     QtMsgType,
     Signal,
     qInstallMessageHandler,
@@ -29,6 +32,29 @@ from gpt_studio.gui.window import Window
 from gpt_studio.gui.worker import Worker
 
 log = logging.getLogger("gpt_studio")
+
+
+class Terminator(QObject):
+    """Tells when the system wants the program to end (shutdown, logout, kill), or Ctrl+C in its terminal.
+
+    Python looks for signals only while Python runs: what they write wakes it.
+    """
+
+    wanted = Signal()
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._awake, self._wake = socket.socketpair()
+        for end in (self._awake, self._wake):
+            end.setblocking(False)
+        self._notifier = QSocketNotifier(self._awake.fileno(), QSocketNotifier.Type.Read, self)
+        self._notifier.activated.connect(lambda: self._awake.recv(64))
+
+    def install(self) -> None:
+        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):  # Windows has no SIGHUP
+                signal.signal(getattr(signal, name), lambda *_: self.wanted.emit())
 
 
 class ErrorCatcher(QObject):
@@ -92,6 +118,10 @@ def main(checkpoint: str = "") -> int:
     app.setWindowIcon(QIcon(mark_pixmap(64)))
     catcher.caught.connect(window.store.failed)
     window.painted.connect(lambda: window.start(checkpoint))
+    terminator = Terminator(app)
+    terminator.wanted.connect(window.end)
+    terminator.wanted.connect(app.quit)
+    terminator.install()
     window.show()
     log.info("GPT Studio %s: the window is open", __version__)
     code = app.exec()

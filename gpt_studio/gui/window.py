@@ -310,8 +310,12 @@ class Window(QMainWindow):
         if not self.closing.may_close():
             event.ignore()
             return
+        self.end()
+        event.accept()
+
+    def end(self) -> None:
+        """End at once, without a question; a run in training is saved."""
         self._remember()
         self.hide()
         self.watch.close()
         self.closing.end()
-        event.accept()

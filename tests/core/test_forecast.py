@@ -205,3 +205,15 @@ def test_a_band_is_finite_and_around_something(plan, points):
     assert (band is None) == (not points)
     if band:
         assert 0 < band.low < band.high < math.inf
+
+
+@pytest.mark.parametrize(("loss", "silent"), [(1.5, True), (math.nan, True), (1.0, False)])
+def test_nothing_is_expected_of_a_run_that_has_blown_up(loss, silent):
+    config = first_config()
+    history = History()
+    for step in range(1, 41):
+        values = dict.fromkeys(history.columns, 0.0) | {"loss": loss * math.log(config.model.vocab_size)}
+        history.add_step(step, values)
+    assert forecast(RUN.config, RUN.report)
+    found = forecast(replace(RUN.config, model=config.model), RUN.report, history)
+    assert (found is None) is silent

@@ -1,6 +1,7 @@
 """Starting for real: the three ways in, the log file, and errors nobody caught."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ import pytest
 import gpt_studio
 import gpt_studio.gui as gui
 from gpt_studio.core import paths
+from gpt_studio.core.runs import RunFolder, read_about
 from gpt_studio.gui.app import ErrorCatcher, start_log
 
 CHECKOUT = Path(gpt_studio.__file__).parent.parent
@@ -42,6 +44,38 @@ def test_a_real_start_reaches_an_awake_engine(home, command):
         _, complaints = started.communicate()
     assert text.index("the window is open") < text.index("The engine is awake on")
     assert complaints == ""
+
+
+IN_TRAINING = """
+from gpt_studio.gui import app, window
+start = window.Window.start
+
+def train_at_once(self, checkpoint=""):
+    def look(state):
+        if state.report and state.awake and not state.running and not state.run:
+            self.store.press_primary()
+    self.store.changed.connect(look)
+    self.store.stepped.connect(lambda steps: print("step", flush=True))
+    start(self, checkpoint)
+
+window.Window.start = train_at_once
+raise SystemExit(app.main())
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends programs in other ways")
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT], ids=lambda told: told.name)
+def test_who_is_told_to_end_saves_what_is_in_training(home, told):
+    environment = {**os.environ, "GPT_STUDIO_HOME": str(home)}
+    with subprocess.Popen(
+        [sys.executable, "-c", IN_TRAINING], cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, text=True
+    ) as window:
+        assert window.stdout.readline() == "step\n"
+        window.send_signal(told)
+        assert window.wait(60) == 0
+    (folder,) = map(RunFolder, (home / "data" / "runs").iterdir())
+    assert read_about(folder)["status"] == "stopped"
+    assert folder.last.exists()
 
 
 def test_version_needs_no_window():
