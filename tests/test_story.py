@@ -10,6 +10,7 @@ from PySide6.QtCore import QSettings, Qt
 from PySide6.QtWidgets import QFileDialog
 
 from gpt_studio.core import units
+from gpt_studio.core.run_index import name_of
 from gpt_studio.core.runs import RunFolder
 from gpt_studio.core.world import SKILLS
 from gpt_studio.engine.checkpoint import load
@@ -232,7 +233,7 @@ def test_a_run_in_a_persons_hands(qtbot, home, window, tmp_path):
     # Fork it, and train on: a run of its own, from the very step.
     page.fork_wanted.emit(str(RunFolder(first).last))
     qtbot.waitUntil(lambda: not store.state.filing, timeout=PATIENCE)
-    assert f"fork of {first.name} at step {units.number(stopped_at)}" in window.status.text()
+    assert f"fork of {name_of(first)} at step {units.number(stopped_at)}" in window.status.text()
     press(qtbot, window.top, "Resume")
     qtbot.waitUntil(lambda: store.state.step > stopped_at + 5, timeout=PATIENCE)
     press(qtbot, window.top, "Stop")
