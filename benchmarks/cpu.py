@@ -55,7 +55,7 @@ def cases(quick: bool) -> Iterator[Case]:
     yield A
     yield B
     for preset in presets()[: 3 if quick else None]:
-        config = preset.apply(RunConfig())
+        config = preset.alone()
         config = config.changed("train", {"optimizer": "adamw", "accumulation": 1})
         estimated = estimate(config).parameters
         if estimated > 5e7:
@@ -72,6 +72,8 @@ def training(report: Report, options: argparse.Namespace) -> None:
     """Steps of every case in every precision the CPU has."""
     slowest = 0.0  # FLOP/s of the slowest way so far
     for case in [TOY] if options.toy else cases(options.quick):
+        if options.shapes and not any(case.name.startswith(name) for name in options.shapes):
+            continue
         for precision, wished in zip(("fp32", "bf16"), case.wished, strict=True):
             if precision not in devices()[-1].precisions:
                 report.remark(f"{case.name}: no bf16, this CPU has none.")
@@ -161,6 +163,9 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cpu", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="these parts alone")
     parser.add_argument("--quick", action="store_true", help="fewer shapes and rounds: under 3 minutes")
+    parser.add_argument(
+        "--shapes", nargs="+", metavar="NAME", help="training: those that begin so, e.g. A Tiny"
+    )
     parser.add_argument("--toy", action="store_true", help="tiny shapes, to see that all of it works")
     parser.add_argument("--threads", type=int, help="of torch; by default, as many as there are cores")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go")
