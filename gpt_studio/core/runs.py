@@ -105,7 +105,8 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StudioError(
-            f"“{path}” cannot be written: {error.strerror}", tries="Make room, or choose another folder."
+            f"“{path}” cannot be written: {error.strerror}",
+            tries="Make room on the disk, or let this program write there again.",
         ) from error
 
 

@@ -349,7 +349,7 @@ def _locked(folder: RunFolder) -> Lock:
         except OSError as error:
             raise StudioError(
                 f"“{folder.path}” cannot be written: {error.strerror}",
-                tries="Make room, or choose another folder.",
+                tries="Make room on the disk, or let this program write there again.",
             ) from error
     raise StudioError(
         f"The run “{folder.path.name}” is being trained already, by another window or program.",
