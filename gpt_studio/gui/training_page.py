@@ -238,6 +238,7 @@ class TrainingPage(QWidget):
             self._show_expected()
         if (before.running, before.paused, before.model) != (state.running, state.paused, state.model):
             self._show_figures()
+            self._show_expected()
             if before.training and not state.training:
                 self._ask_doctor()
         else:
