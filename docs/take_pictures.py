@@ -137,7 +137,7 @@ def runs(photo: Photographer) -> None:
     store.reset()
     photo.wait(lambda: store.state.report is not None)
     plans: dict[str, tuple[str, dict[str, Value]]] = {
-        "muon": ("train", {"steps": 500, "evaluate_every": 50, "sample_every": 0}),
+        "muon": ("train", {"steps": 300, "evaluate_every": 30, "sample_every": 0}),
         "adamw": ("train", {"optimizer": "adamw"}),
         "adamw-dropout": ("model", {"dropout": 0.1}),
         "adamw-flat": ("train", {"schedule": "constant"}),

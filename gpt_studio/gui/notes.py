@@ -33,6 +33,7 @@ class Notes(QObject):
         self._store, self._banner, self._status = store, banner, status
         self._page, self._chat = page, chat
         self._missing = ""  # what was last said not to be kept
+        store.built.connect(lambda _: status.note(""))  # what was said is of another run
         store.failed.connect(self.failed)
         store.saved.connect(self._saved)
         store.exported.connect(self._exported)

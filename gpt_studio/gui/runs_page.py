@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QBoxLayout, QStackedWidget, QWidget
 
 from gpt_studio.core.config import RunConfig
@@ -116,10 +116,15 @@ class RunsPage(QWidget):
         self._runs = tuple(runs)
         self._show_rows()
         if not self._chosen and runs:
-            self._chosen = True
+            self._chosen = self.isVisible()
             latest = [run.folder for run in runs if run.step and not run.problem][:AT_FIRST]
             self.card.table.runs.compare(latest)
         self._show_compared()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """What is compared is a person's choice from now on."""
+        super().showEvent(event)
+        self._chosen |= bool(self._runs)
 
     def show_history(self, folder: Path, history: History) -> None:
         """The curves of a run that is compared, as far as they go by now."""

@@ -207,6 +207,16 @@ def test_the_latest_runs_are_compared_at_first_and_then_as_a_person_wants(page, 
     assert page.card.caption() == "6 runs · 4 compared"
 
 
+def test_until_a_person_looks_it_is_the_latest_that_are_compared(page, table):
+    page.hide()
+    page.show_runs(runs_of("a"))
+    page.show_runs(runs_of("b", "a"))
+    assert set(page.compared()) == {ROOT / "a", ROOT / "b"}
+    page.show()
+    page.show_runs(runs_of("c", "b", "a"))
+    assert set(page.compared()) == {ROOT / "a", ROOT / "b"}
+
+
 def test_a_seventh_is_refused_in_one_line(page, table, qtbot):
     page.show_runs(runs_of(*"abcdefgh"))
     for row in (4, 5, 6):
