@@ -34,8 +34,8 @@ def _shown(setting: Setting, value: Value) -> str:
         return next((choice.label for choice in setting.choices if choice.value == value), str(value))
     if setting.kind == "switch" or (setting.optional and not value):
         return "on" if value else "off"
-    if setting.scientific:
-        return units.rate(float(value))  # type: ignore[arg-type]
+    if setting.scientific and isinstance(value, int | float):
+        return units.rate(value)
     return units.number(value) if isinstance(value, int) else f"{value:g}"
 
 
